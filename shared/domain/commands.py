@@ -1,0 +1,195 @@
+"""What may be asked of the engine, as values; `words()` gives the record of `records.py`."""
+
+from dataclasses import dataclass
+
+from shared.domain import records as r
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceOrder:
+    account_id: int
+    order_id: int
+    instrument_id: int
+    side: int
+    order_type: int
+    time_in_force: int
+    quantity_lots: int
+    price_ticks: int = 0
+
+    def words(self) -> list[int]:
+        header = r.pack_command_header(
+            r.PLACE_ORDER, self.side, self.order_type, self.time_in_force, 0, self.instrument_id
+        )
+        return [header, self.account_id, self.order_id, self.price_ticks, self.quantity_lots, 0, 0, 0]
+
+
+@dataclass(frozen=True, slots=True)
+class CancelOrder:
+    account_id: int
+    order_id: int
+    instrument_id: int
+
+    def words(self) -> list[int]:
+        header = r.pack_command_header(r.CANCEL_ORDER, instrument=self.instrument_id)
+        return [header, self.account_id, self.order_id, 0, 0, 0, 0, 0]
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceOrder:
+    """Give an open order a new price and a new open quantity."""
+
+    account_id: int
+    order_id: int
+    instrument_id: int
+    price_ticks: int
+    quantity_lots: int
+
+    def words(self) -> list[int]:
+        header = r.pack_command_header(r.REPLACE_ORDER, instrument=self.instrument_id)
+        return [header, self.account_id, self.order_id, self.price_ticks, self.quantity_lots, 0, 0, 0]
+
+
+@dataclass(frozen=True, slots=True)
+class MassCancel:
+    """Cancel up to MASS_CANCEL_BATCH open orders of an account in an instrument; repeat until done."""
+
+    account_id: int
+    instrument_id: int
+
+    def words(self) -> list[int]:
+        header = r.pack_command_header(r.MASS_CANCEL, instrument=self.instrument_id)
+        return [header, self.account_id, 0, 0, 0, 0, 0, 0]
+
+
+@dataclass(frozen=True, slots=True)
+class AddAccount:
+    command_id: int
+    account_id: int
+    currency_number: int  # ISO 4217 numeric
+
+    def words(self) -> list[int]:
+        header = r.pack_command_header(r.ADD_ACCOUNT)
+        return [header, self.account_id, self.command_id, self.currency_number, 0, 0, 0, 0]
+
+
+@dataclass(frozen=True, slots=True)
+class MoveCash:
+    """Deposit cash, or hold, confirm or release a withdrawal: `kind` is the record's kind."""
+
+    kind: int
+    command_id: int
+    account_id: int
+    amount_minor: int = 0
+    hold_id: int = 0
+
+    def words(self) -> list[int]:
+        header = r.pack_command_header(self.kind)
+        return [header, self.account_id, self.command_id, self.hold_id, self.amount_minor, 0, 0, 0]
+
+
+@dataclass(frozen=True, slots=True)
+class DepositShares:
+    command_id: int
+    account_id: int
+    instrument_id: int
+    quantity_lots: int
+
+    def words(self) -> list[int]:
+        header = r.pack_command_header(r.DEPOSIT_SHARES, instrument=self.instrument_id)
+        return [header, self.account_id, self.command_id, 0, self.quantity_lots, 0, 0, 0]
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """Turn unsettled cash and lots (both signed) of one account and instrument into settled ones."""
+
+    command_id: int
+    account_id: int
+    instrument_id: int
+    cash_minor: int
+    quantity_lots: int
+
+    def words(self) -> list[int]:
+        header = r.pack_command_header(r.SETTLE, instrument=self.instrument_id)
+        return [
+            header, self.account_id, self.command_id, self.cash_minor, self.quantity_lots, 0, 0, 0
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class SetAccountState:
+    command_id: int
+    account_id: int
+    state: int
+
+    def words(self) -> list[int]:
+        header = r.pack_command_header(r.SET_ACCOUNT_STATE)
+        return [header, self.account_id, self.command_id, 0, self.state, 0, 0, 0]
+
+
+@dataclass(frozen=True, slots=True)
+class SetInstrumentState:
+    command_id: int
+    instrument_id: int
+    state: int
+
+    def words(self) -> list[int]:
+        header = r.pack_command_header(r.SET_INSTRUMENT_STATE, instrument=self.instrument_id)
+        return [header, 0, self.command_id, 0, self.state, 0, 0, 0]
+
+
+@dataclass(frozen=True, slots=True)
+class SetLimits:
+    command_id: int
+    account_id: int
+    max_order_lots: int
+    max_order_value_minor: int
+    max_position_lots: int
+    max_open_orders: int
+
+    def words(self) -> list[int]:
+        header = r.pack_command_header(r.SET_LIMITS)
+        limits = [
+            self.max_order_lots,
+            self.max_order_value_minor,
+            self.max_position_lots,
+            self.max_open_orders,
+        ]
+        return [header, self.account_id, self.command_id, 0, 0, 0, 0, 0, *limits, 0, 0, 0, 0]
+
+
+@dataclass(frozen=True, slots=True)
+class AddInstrument:
+    command_id: int
+    instrument_id: int
+    currency_number: int
+    tick_value_minor: int
+    reference_price_ticks: int
+    min_price_ticks: int
+    max_price_ticks: int
+    max_order_lots: int
+    collar_bps: int
+
+    def words(self) -> list[int]:
+        header = r.pack_command_header(r.ADD_INSTRUMENT, instrument=self.instrument_id)
+        base = [
+            header, 0, self.command_id, self.reference_price_ticks, self.tick_value_minor, 0, 0, 0
+        ]
+        band = [self.min_price_ticks, self.max_price_ticks, self.max_order_lots]
+        return [*base, *band, self.currency_number, self.collar_bps, 0, 0, 0]
+
+
+Command = (
+    PlaceOrder
+    | CancelOrder
+    | ReplaceOrder
+    | MassCancel
+    | AddAccount
+    | MoveCash
+    | DepositShares
+    | Settle
+    | SetAccountState
+    | SetInstrumentState
+    | SetLimits
+    | AddInstrument
+)

@@ -1,0 +1,1 @@
+"""Versioned encodings: order-entry frames, journal records, stream events."""

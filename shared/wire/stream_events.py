@@ -1,0 +1,164 @@
+"""The messages of the five topics. AsyncAPI is generated from these types; JSON on the wire.
+
+`v` is the schema version. `shard`, `sequence` and `index` say where the journal holds the event, so
+the same event published twice is the same bytes. Ids are decimal strings; prices are ticks and
+quantities lots, as integers.
+"""
+
+from typing import Final
+
+import msgspec
+
+ORDER_EVENTS: Final = "order-events"
+TRADE_EXECUTIONS: Final = "trade-executions"
+MARKET_DATA: Final = "market-data"
+RISK_EVENTS: Final = "risk-events"
+SETTLEMENT_EVENTS: Final = "settlement-events"
+
+# How many partitions each topic has, for good: a key's partition must never change.
+PARTITIONS: Final[dict[str, int]] = {
+    ORDER_EVENTS: 4,  # by account
+    TRADE_EXECUTIONS: 4,  # by instrument
+    MARKET_DATA: 4,  # by instrument
+    RISK_EVENTS: 2,  # by account, or by instrument for those of no account
+    SETTLEMENT_EVENTS: 2,  # by account
+}
+
+
+def partition_of(topic: str, key: int) -> int:
+    """Return the partition of a numeric key: the key modulo the topic's partitions."""
+    return key % PARTITIONS[topic]
+
+
+class OrderEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One step in one order's life, as its owner sees it. Topic `order-events`, key account_id.
+
+    `type` is ACCEPTED, REJECTED, FILL, RESTED, CANCELLED or REPLACED. The order's terms (`side` to
+    `quantity_lots`) are given with ACCEPTED and REJECTED, the new ones with REPLACED.
+    """
+
+    v: int = 1
+    type: str
+    shard: int
+    sequence: int
+    index: int
+    time_ns: int
+    account_id: str
+    order_id: str
+    instrument_id: int
+    leaves_lots: int
+    trace_id: str = ""
+    side: str = ""  # BUY or SELL
+    order_type: str = ""  # LIMIT or MARKET
+    time_in_force: str = ""  # GTC or IOC
+    price_ticks: int = 0
+    quantity_lots: int = 0
+    last_price_ticks: int = 0  # FILL
+    last_quantity_lots: int = 0
+    trade_id: str = ""
+    liquidity: str = ""  # FILL: MAKER or TAKER
+    reason: str = ""  # REJECTED: RejectCode name; CANCELLED: CancelReason name
+
+
+class TradeExecution(msgspec.Struct, frozen=True, kw_only=True):
+    """One trade, both sides. Topic `trade-executions`, key instrument_id."""
+
+    v: int = 1
+    shard: int
+    sequence: int
+    index: int
+    time_ns: int
+    trade_id: str
+    instrument_id: int
+    price_ticks: int
+    quantity_lots: int
+    aggressor_side: str  # BUY or SELL
+    buy_order_id: str
+    buy_account_id: str
+    sell_order_id: str
+    sell_account_id: str
+    trace_id: str = ""  # of the aggressor's command
+
+
+class LevelChange(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """A price level's new displayed total; 0 lots means that the level is gone."""
+
+    side: str  # BUY or SELL
+    price_ticks: int
+    quantity_lots: int
+
+
+class MarketTrade(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    trade_id: str
+    price_ticks: int
+    quantity_lots: int
+    aggressor_side: str
+
+
+class MarketDataUpdate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """All that one command changed in one public book. Topic `market-data`, key instrument_id.
+
+    Levels carry absolute totals in the order in which they changed. `state` is set when the
+    instrument's trading state changed.
+    """
+
+    v: int = 1
+    shard: int
+    sequence: int
+    index: int
+    time_ns: int
+    instrument_id: int
+    levels: list[LevelChange] = []
+    trades: list[MarketTrade] = []
+    state: str = ""  # CONTINUOUS or HALTED
+    trace_id: str = ""
+
+
+class RiskEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A refused, limited or administered thing that risk and operators watch. Topic `risk-events`.
+
+    `type` is ORDER_REJECTED, ACCOUNT_STATE, INSTRUMENT_STATE, LIMITS, CASH or POSITION.
+    """
+
+    v: int = 1
+    type: str
+    shard: int
+    sequence: int
+    index: int
+    time_ns: int
+    account_id: str = ""
+    instrument_id: int = 0
+    command_id: str = ""
+    reason: str = ""
+    state: str = ""
+    delta: int = 0
+    total: int = 0
+    settled: int = 0
+    reserved: int = 0
+    held: int = 0
+    trace_id: str = ""
+
+
+class SettlementEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A netting instruction's outcome. Topic `settlement-events`, key account_id.
+
+    Published by the settlement service; `sequence` counts its own events. `type` is SETTLED, FAILED
+    or ROLLED.
+    """
+
+    v: int = 1
+    type: str
+    sequence: int
+    time_ns: int
+    batch_id: str
+    instruction_id: str
+    account_id: str
+    instrument_id: int
+    currency: str
+    cash_minor: int  # signed: what the member received
+    quantity_lots: int  # signed
+    trade_ids: list[str]
+    order_ids: list[str]  # this member's orders in those trades
+    fully_settled_order_ids: list[str] = []  # orders that are done and have no unsettled trade left
+    reason: str = ""
+    trace_id: str = ""
