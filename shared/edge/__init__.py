@@ -1,0 +1,1 @@
+"""The HTTP edge of the functions: problems, auth, idempotency, rate limits, settings, tracing."""

@@ -1,0 +1,1 @@
+"""PostgreSQL adapters: pools, units of work, the outbox, idempotency keys, the ledger."""
