@@ -78,7 +78,11 @@ class InsufficientBalance(LedgerError):
 
 
 class ReferenceConflict(LedgerError):
-    """The reference was used for another transfer."""
+    """The reference was used for another transfer, or the transfer has ended the other way."""
+
+
+class UnknownTransfer(LedgerError):
+    """No transfer has this id."""
 
 
 class Ledger(Protocol):
