@@ -1,0 +1,64 @@
+# Every command of this checkout. `make help` lists them.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up down status test lint format bench wheel ci generated lock coverage clean
+BIN := .venv/bin
+PYTEST_ARGS ?=
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+setup: ## make .venv from the lock files (all other commands do it when needed)
+	@infra/bootstrap.sh
+
+demo: setup ## set up, start everything, run the whole trading flow, print what happened, stop
+	@$(BIN)/trading demo
+
+up: setup ## start the platform and return when it is healthy
+	@$(BIN)/trading up
+
+down: setup ## stop what `make up` started
+	@$(BIN)/trading down
+
+status: setup ## show the health of every part
+	@$(BIN)/trading status
+
+test: setup ## run all tests, the core's own both interpreted and compiled
+	@$(BIN)/python -m infra.run_tests -- $(PYTEST_ARGS)
+
+test-%: setup ## run one level of tests, for example `make test-unit`
+	@$(BIN)/python -m pytest tests/$* $(PYTEST_ARGS)
+
+lint: ## check style, types, import rules and template.yaml
+	@infra/bootstrap.sh --cdk
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy functions hotpath infra shared stacks tests
+	PYTHONPATH=. $(BIN)/lint-imports --no-logo
+	$(BIN)/cfn-lint template.yaml
+
+format: setup ## let ruff mend style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup ## measure the engine; figures in docs/PERFORMANCE.md
+	@$(BIN)/trading bench
+
+wheel: setup ## compile the core into .venv/compiled-core
+	@$(BIN)/python -m hotpath.build
+
+generated: setup ## check that generated documents and resources are current
+	@$(BIN)/python -m infra.generated --check
+
+ci: lint generated ## what CI checks besides the tests
+
+coverage: setup ## run all tests once and report what they do not reach
+	$(BIN)/coverage run -m pytest $(PYTEST_ARGS)
+	$(BIN)/coverage combine
+	$(BIN)/coverage report
+
+lock: setup ## write infra/locks from pyproject.toml
+	@$(BIN)/python -m infra.lock
+
+clean: ## remove what was built; keeps .venv and the platform's state
+	rm -rf build dist cdk.out .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -1,0 +1,53 @@
+"""Compiles the hot path with mypyc when HOTPATH_COMPILE=1; without it the package is pure Python."""
+
+import importlib.util
+import json
+import os
+from pathlib import Path
+
+from setuptools import setup
+from setuptools.command.build_py import build_py
+
+ROOT = Path(__file__).resolve().parent
+specification = importlib.util.spec_from_file_location("hotpath_build", ROOT / "hotpath/build.py")
+assert specification is not None and specification.loader is not None
+build = importlib.util.module_from_spec(specification)
+specification.loader.exec_module(build)
+
+COMPILE = os.environ.get("HOTPATH_COMPILE") == "1"
+RECORD = build.build_record(ROOT) if COMPILE else {}  # before the compiler reads the sources
+
+
+class RecordedBuild(build_py):
+    """Writes into the wheel which sources its compiled modules were made from."""
+
+    def run(self) -> None:
+        super().run()
+        if not COMPILE or self.editable_mode:
+            return
+        if build.build_record(ROOT) != RECORD:
+            raise RuntimeError("a source of the core changed while it was being compiled")
+        record = Path(self.build_lib, build.RECORD)
+        record.write_text(json.dumps(RECORD, indent=2) + "\n", encoding="utf-8")
+
+
+def extensions() -> list[object]:
+    """Return one library for all modules, since calls between compiled units are slow."""
+    if not COMPILE:
+        return []
+    from mypyc.build import mypycify
+
+    # --config-file= : linting is `make lint`'s; here only what mypyc needs is checked.
+    sources = [str(build.source_path(m, ROOT).relative_to(ROOT)) for m in build.COMPILED_MODULES]
+    return list(
+        mypycify(
+            ["--config-file=", *sources],
+            opt_level="3",
+            strip_asserts=False,
+            separate=False,
+            group_name=build.GROUP_NAME,
+        )
+    )
+
+
+setup(ext_modules=extensions(), cmdclass={"build_py": RecordedBuild})
