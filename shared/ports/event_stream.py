@@ -1,8 +1,32 @@
-"""The event stream: partitioned topics with integer offsets, groups, and fenced writers."""
+"""The event stream: partitioned topics with integer offsets, groups, and fenced writers.
+
+Offsets
+    Integers from 0 that strictly increase within a partition. They may skip numbers (Kafka spends
+    offsets on transaction markers); nothing may assume that `offset + 1` exists. A position is the
+    offset to read from next; a reader that has read everything stands at `end_offset`.
+
+Writers
+    A writer id names one logical writer; a partition is fed by one writer id at a time. `publish`
+    may be repeated after StreamUnavailable, on the same writer and with the same messages (more may
+    follow them): what was already stored is not stored again.
+
+Recovery of a writer that restarts
+    1. Open the writer with a higher epoch (or the same one, after a crash): from then on nothing
+       that the old process still has under way can be stored.
+    2. Read `read_last` of each partition: its headers or value say how far this writer got there.
+    3. Publish from each partition's own next message on. A partition without a message starts at
+       the beginning. Order within a partition makes this exact: no gap, no duplicate.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
+
+from shared.ports.failures import InfrastructureUnavailable
+
+# Key, value and headers of one message together, in bytes. Kafka's default limit, less overhead.
+MAX_MESSAGE_BYTES: Final = 1_000_000
+MAX_EPOCH: Final = 2**53 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,31 +48,39 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class StoredMessage:
-    """A message as read back: offsets in a partition are 0, 1, 2 …"""
+    """A message as read back."""
 
     topic: str
     partition: int
     offset: int
-    timestamp_ms: int
+    timestamp_ms: int  # when the writer published it
     key: bytes
     value: bytes
     headers: tuple[tuple[str, bytes], ...] = ()
 
 
 class StreamError(Exception):
-    """The stream failed; nothing is known to be stored. The call may be repeated."""
+    """The stream refused or failed; nothing is known to be stored."""
 
 
-class StreamUnavailable(StreamError):
-    """The stream cannot be reached."""
+class StreamUnavailable(StreamError, InfrastructureUnavailable):
+    """The stream cannot be reached, or cannot take more; the call may be repeated."""
+
+
+class UnknownTopic(StreamError):
+    """The topic does not exist, or not with that partition."""
+
+
+class MessageTooLarge(StreamError):
+    """A message exceeds MAX_MESSAGE_BYTES; none of its batch was stored."""
 
 
 class WriterFenced(StreamError):
-    """A writer with a higher epoch took over; this one must stop."""
+    """A writer of a higher epoch, or a later one of the same, took over; this one must stop."""
 
 
 class StreamWriter(Protocol):
-    """The one writer of a writer id. Opening it fences every writer of a lower epoch."""
+    """The one writer of a writer id; used by one thread at a time."""
 
     def publish(self, messages: Sequence[Message]) -> None:
         """Store all messages, in order within each partition; return when they are durable.
@@ -56,9 +88,11 @@ class StreamWriter(Protocol):
         Raises
         ------
         WriterFenced
-            A higher epoch has opened this writer id.
+            A higher epoch, or a later writer of the same epoch, has opened this writer id.
+        UnknownTopic, MessageTooLarge
+            Nothing was stored.
         StreamUnavailable
-            The stream cannot be reached; some messages may be stored.
+            The stream cannot be reached; some messages may be stored. Repeat the call.
         """
         ...
 
@@ -66,32 +100,44 @@ class StreamWriter(Protocol):
 
 
 class StreamReader(Protocol):
-    """A member of a consumer group, with the partitions it was given for its life."""
+    """A member of a consumer group, with the partitions it was given for its life.
+
+    Every call raises StreamUnavailable when the stream cannot be reached; positions are kept, so
+    the call may be repeated.
+    """
 
     def poll(self, max_messages: int, timeout_ms: int) -> list[StoredMessage]:
         """Return the next messages, waiting up to `timeout_ms` when there are none."""
         ...
 
+    def position(self, partition: TopicPartition) -> int:
+        """Return where the next poll goes on: `end_offset` once a poll has come back empty."""
+        ...
+
     def commit(self, positions: Mapping[TopicPartition, int]) -> None:
-        """Store, per partition, the offset of the next message to read, after it was handled."""
+        """Store, per partition, the offset to read from next, after what precedes it is handled."""
         ...
 
     def committed(self, partition: TopicPartition) -> int | None:
         """Return the group's committed position, or None when it has none."""
         ...
 
-    def seek(self, partition: TopicPartition, offset: int) -> None: ...
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        """Go on from the first message at or after `offset`."""
+        ...
 
     def close(self) -> None: ...
 
 
 class EventStream(Protocol):
+    """Safe for use by several threads; the writers and readers it opens are each for one."""
+
     def ensure_topics(self, partitions: Mapping[str, int]) -> None:
         """Create missing topics; raise StreamError if one exists with another partition count."""
         ...
 
     def end_offset(self, partition: TopicPartition) -> int:
-        """Return the offset that the next message of the partition will get."""
+        """Return the position of a reader that has read everything."""
         ...
 
     def read_last(self, partition: TopicPartition) -> StoredMessage | None:
@@ -99,7 +145,10 @@ class EventStream(Protocol):
         ...
 
     def writer(self, writer_id: str, epoch: int) -> StreamWriter:
-        """Open a writer and shut out those of a lower epoch; raise WriterFenced if one is higher."""
+        """Open a writer and shut out its predecessors; WriterFenced if one had a higher epoch.
+
+        The epoch (0 … MAX_EPOCH) is remembered by the stream for good.
+        """
         ...
 
     def reader(
