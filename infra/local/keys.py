@@ -1,0 +1,70 @@
+"""The stack's own secrets: made once, kept in the state folder, readable by its owner only."""
+
+import json
+import os
+import secrets
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from infra.local.settings import Settings
+
+
+def passwords(settings: Settings, roles: Sequence[str]) -> dict[str, str]:
+    """Return a password per database role; new roles get a new one, old ones keep theirs."""
+    file = settings.keys / "postgres.json"
+    known: dict[str, str] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    missing = [role for role in roles if role not in known]
+    if missing:
+        known |= {role: secrets.token_urlsafe(24) for role in missing}
+        write_private(file, json.dumps(known, indent=1) + "\n")
+    return known
+
+
+def engine_signing_key(settings: Settings) -> str:
+    """Return the PEM of the Ed25519 key with which order-entry tokens are signed."""
+    return _text(settings.keys / "engine-signing-key.pem", _new_signing_key)
+
+
+def engine_public_key_file(settings: Settings) -> Path:
+    """Return the PEM file of the public half, which the engine verifies tokens with."""
+    file = settings.keys / "engine-public-key.pem"
+    private = serialization.load_pem_private_key(engine_signing_key(settings).encode(), None)
+    assert isinstance(private, Ed25519PrivateKey)
+    pem = private.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    write_private(file, pem.decode())
+    return file
+
+
+def token(settings: Settings, name: str) -> str:
+    """Return a random text, made on first use and the same from then on."""
+    return _text(settings.keys / name, lambda: secrets.token_urlsafe(32))
+
+
+def _new_signing_key() -> str:
+    pem = Ed25519PrivateKey.generate().private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    return pem.decode()
+
+
+def _text(file: Path, make: Callable[[], str]) -> str:
+    if not file.exists():
+        write_private(file, make())
+    return file.read_text(encoding="utf-8")
+
+
+def write_private(file: Path, text: str) -> None:
+    """Write a file that only its owner may read, whole or not at all."""
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    replacement = file.with_suffix(f".{os.getpid()}.new")
+    descriptor = os.open(replacement, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        stream.write(text)
+    replacement.replace(file)

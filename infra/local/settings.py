@@ -1,0 +1,266 @@
+"""Where everything of one local stack is: the only place that computes its ports and paths."""
+
+import errno
+import fcntl
+import json
+import os
+import random
+import socket
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import IO, Final, Literal, cast
+
+CHECKOUT: Final = Path(__file__).resolve().parent.parent.parent
+DEFAULT_BASE_PORT: Final = 4566
+REGION: Final = "us-east-1"
+AWS_ACCOUNT: Final = "000000000000"
+
+# Offsets of docs/ARCHITECTURE.md.
+PORT_OFFSETS: Final[Mapping[str, int]] = {
+    "emulator": 0,
+    "postgres": 1,
+    "stream": 2,
+    "cache": 3,
+    "engine": 4,
+    "feed": 5,
+    "stripe": 6,
+    "onfido": 7,
+    "engine-health": 8,
+    "consumers": 9,
+    "publisher": 10,
+    "stream-controller": 11,
+}
+
+# Below the ports that Linux and macOS hand out by themselves (32768 and 49152 upwards).
+_TEMPORARY_PORTS: Final = range(20_000, 32_000, 16)
+
+StreamKind = Literal["redis", "kafka"]
+DurabilityMode = Literal["fsync", "os"]
+
+
+class SettingsError(Exception):
+    """A setting has a value that the stack cannot run with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One local stack: everything else derives from these values."""
+
+    state: Path
+    base_port: int = DEFAULT_BASE_PORT
+    stream: StreamKind = "redis"
+    durability: DurabilityMode = "fsync"
+    spin: bool = False
+    kafka_bootstrap_servers: str = ""  # empty: the stack starts its own broker
+    database_url: str = ""  # empty: the stack starts its own PostgreSQL
+    redis_url: str = ""  # empty: the stack starts its own cache
+
+    def __post_init__(self) -> None:
+        highest = self.base_port + max(PORT_OFFSETS.values())
+        if not (1024 <= self.base_port and highest <= 65_535):
+            raise SettingsError(
+                f"TRADING_PORT={self.base_port}: ports {self.base_port}-{highest} must lie"
+                " within 1024-65535"
+            )
+        if self.stream not in ("redis", "kafka"):
+            raise SettingsError(f"STREAM={self.stream}: must be redis or kafka")
+        if self.durability not in ("fsync", "os"):
+            raise SettingsError(f"TRADING_DURABILITY={self.durability}: must be fsync or os")
+
+    # --- addresses ---------------------------------------------------------------------------
+
+    def port(self, name: str) -> int:
+        """Return the TCP port of a name of PORT_OFFSETS."""
+        return self.base_port + PORT_OFFSETS[name]
+
+    def address(self, name: str) -> str:
+        return f"127.0.0.1:{self.port(name)}"
+
+    @property
+    def aws_endpoint(self) -> str:
+        return f"http://{self.address('emulator')}"
+
+    @property
+    def cache_url(self) -> str:
+        return self.redis_url or f"redis://{self.address('cache')}/0"
+
+    @property
+    def stream_url(self) -> str:
+        """Return redis://host:port/db or kafka://host:port[,host:port]."""
+        if self.stream == "kafka":
+            return f"kafka://{self.kafka_bootstrap_servers or self.address('stream')}"
+        return f"redis://{self.address('stream')}/0"
+
+    @property
+    def stripe_url(self) -> str:
+        return f"http://{self.address('stripe')}"
+
+    @property
+    def onfido_url(self) -> str:
+        return f"http://{self.address('onfido')}/v3.6"
+
+    @property
+    def engine_health_url(self) -> str:
+        return f"http://{self.address('engine-health')}/health"
+
+    @property
+    def feed_url(self) -> str:
+        return f"ws://{self.address('feed')}/ws/market-data"
+
+    # --- paths -------------------------------------------------------------------------------
+
+    @property
+    def settings_file(self) -> Path:
+        return self.state / "settings.json"
+
+    @property
+    def deployment_file(self) -> Path:
+        """Return the file that names what was deployed: the template's outputs and its hash."""
+        return self.state / "deployment.json"
+
+    @property
+    def keys(self) -> Path:
+        return self.state / "keys"
+
+    @property
+    def journal(self) -> Path:
+        return self.state / "journal"
+
+    @property
+    def emulator(self) -> Path:
+        return self.state / "emulator"
+
+    def folder(self, name: str) -> Path:
+        """Return the folder in which a part keeps its data."""
+        return self.state / name
+
+    def log_file(self, part: str) -> Path:
+        return self.state / "logs" / f"{part}.log"
+
+    def run_file(self, part: str) -> Path:
+        return self.state / "run" / f"{part}.json"
+
+    def health_file(self, part: str) -> Path:
+        """Return the file that a part without a port touches every second."""
+        return self.state / "run" / f"{part}.health"
+
+    # --- kept in the state folder --------------------------------------------------------------
+
+    def save(self) -> None:
+        """Write settings.json, so that the other commands find this stack again."""
+        self.state.mkdir(parents=True, exist_ok=True)
+        values = {name: value for name, value in asdict(self).items() if name != "state"}
+        replacement = self.settings_file.with_suffix(".new")
+        replacement.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+        replacement.replace(self.settings_file)
+
+
+def load(environment: Mapping[str, str] | None = None) -> Settings:
+    """Return the stack that the environment names.
+
+    What the environment leaves open comes from the state folder's settings.json, then from the
+    defaults. Raises SettingsError for a value that cannot be.
+    """
+    given = os.environ if environment is None else environment
+    state = Path(given.get("TRADING_STATE") or CHECKOUT / ".trading").expanduser().absolute()
+    return _overridden(_remembered(state), given)
+
+
+def _remembered(state: Path) -> Settings:
+    file = state / "settings.json"
+    if not file.exists():
+        return Settings(state)
+    try:
+        return Settings(state, **json.loads(file.read_text(encoding="utf-8")))
+    except (TypeError, ValueError) as error:
+        raise SettingsError(f"{file} cannot be read ({error}); `trading reset` makes it anew") from error
+
+
+def _overridden(settings: Settings, given: Mapping[str, str]) -> Settings:
+    if port := given.get("TRADING_PORT"):
+        if not port.isdecimal():
+            raise SettingsError(f"TRADING_PORT={port}: must be a number")
+        settings = replace(settings, base_port=int(port))
+    if stream := given.get("STREAM"):
+        settings = replace(settings, stream=cast(StreamKind, stream))
+    if durability := given.get("TRADING_DURABILITY"):
+        settings = replace(settings, durability=cast(DurabilityMode, durability))
+    if spin := given.get("TRADING_SPIN"):
+        settings = replace(settings, spin=spin.lower() in ("1", "true", "yes", "on"))
+    return replace(
+        settings,
+        kafka_bootstrap_servers=given.get("KAFKA_BOOTSTRAP_SERVERS")
+        or settings.kafka_bootstrap_servers,
+        database_url=given.get("DATABASE_URL") or settings.database_url,
+        redis_url=given.get("REDIS_URL") or settings.redis_url,
+    )
+
+
+@dataclass
+class PortReservation:
+    """A run of free ports that no other reservation on this machine gets while this one is held."""
+
+    base_port: int
+    _lock: IO[str] = field(repr=False)
+
+    def release(self) -> None:
+        self._lock.close()
+
+
+def reserve_ports() -> PortReservation:
+    """Reserve the ports of one stack, apart from all others that run here.
+
+    A lock file keeps two stacks that start at once from choosing the same ports.
+    """
+    folder = Path(tempfile.gettempdir()) / f"trading-ports-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    candidates = list(_TEMPORARY_PORTS)
+    random.SystemRandom().shuffle(candidates)
+    for base_port in candidates:
+        lock = (folder / str(base_port)).open("w", encoding="utf-8")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            continue
+        if all(port_is_free(base_port + offset) for offset in PORT_OFFSETS.values()):
+            return PortReservation(base_port, lock)
+        lock.close()
+    raise SettingsError("no run of free ports found between 20000 and 32000")
+
+
+def port_is_free(port: int) -> bool:
+    """Return whether a server can listen on this port of 127.0.0.1 now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            if error.errno in (errno.EADDRINUSE, errno.EACCES):
+                return False
+            raise
+    return True
+
+
+@contextmanager
+def temporary(environment: Mapping[str, str] | None = None) -> Iterator[Settings]:
+    """Yield a stack of its own, in a new state folder on free ports; the folder goes at the end.
+
+    STREAM, TRADING_DURABILITY and the like are taken from the environment; TRADING_STATE and
+    TRADING_PORT are not.
+    """
+    given = dict(os.environ if environment is None else environment)
+    given.pop("TRADING_PORT", None)
+    ports = reserve_ports()
+    try:
+        with tempfile.TemporaryDirectory(prefix="trading-", ignore_cleanup_errors=True) as folder:
+            # PostgreSQL may run as another user, who has to pass through this folder.
+            Path(folder).chmod(0o711)
+            settings = _overridden(Settings(Path(folder), base_port=ports.base_port), given)
+            settings.save()
+            yield settings
+    finally:
+        ports.release()
