@@ -57,7 +57,9 @@ def redis_ping(url: str) -> HealthCheck:
     """Expect PONG from a Redis that has finished loading its data."""
 
     def check() -> str:
-        client = redis.Redis.from_url(url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S)
+        client = redis.Redis.from_url(
+            url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S
+        )
         try:
             client.ping()
             info = client.info("memory")

@@ -11,7 +11,15 @@ from typing import Final
 from infra.local.settings import CHECKOUT, Settings
 
 # Variables of the caller that a part needs to find programs and its language; no others leak in.
-_PASSED_ON: Final = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "JAVA_HOME", "TRADING_CORE")
+_PASSED_ON: Final = (
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "LD_LIBRARY_PATH",
+    "JAVA_HOME",
+    "TRADING_CORE",
+)
 
 # Returns what `trading status` shows of a healthy part; raises health.Unhealthy otherwise.
 HealthCheck = Callable[[], str]

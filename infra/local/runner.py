@@ -59,9 +59,7 @@ def run_graph(tasks: Sequence[Part | Step], progress: Progress) -> None:
     assert not waiting, f"never ready: {sorted(waiting)}"
 
 
-def _ready(
-    waiting: Mapping[str, Part | Step], done: set[str], running: set[str]
-) -> list[str]:
+def _ready(waiting: Mapping[str, Part | Step], done: set[str], running: set[str]) -> list[str]:
     """Return the tasks whose needs are met; a need that is no task of this run counts as met."""
     unmet = set(waiting) | running
     return [name for name, task in waiting.items() if not (set(task.after) - done) & unmet]

@@ -176,7 +176,9 @@ def _remembered(state: Path) -> Settings:
     try:
         return Settings(state, **json.loads(file.read_text(encoding="utf-8")))
     except (TypeError, ValueError) as error:
-        raise SettingsError(f"{file} cannot be read ({error}); `trading reset` makes it anew") from error
+        raise SettingsError(
+            f"{file} cannot be read ({error}); `trading reset` makes it anew"
+        ) from error
 
 
 def _overridden(settings: Settings, given: Mapping[str, str]) -> Settings:

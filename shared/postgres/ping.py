@@ -16,7 +16,9 @@ def server_version(dsn: str, *, timeout_s: float = 2.0) -> str:
         When no query is answered within about `timeout_s`.
     """
     try:
-        with psycopg.connect(dsn, connect_timeout=max(2, round(timeout_s)), autocommit=True) as connection:
+        with psycopg.connect(
+            dsn, connect_timeout=max(2, round(timeout_s)), autocommit=True
+        ) as connection:
             row = connection.execute(
                 "SELECT current_setting('server_version'),"
                 " (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')"

@@ -35,9 +35,9 @@ def _ensure_role(connection: psycopg.Connection, role: str, password: str) -> No
     exists = connection.execute("select 1 from pg_roles where rolname = %s", (role,)).fetchone()
     verb = "alter" if exists else "create"
     connection.execute(
-        sql.SQL(
-            verb + " role {} login nosuperuser nocreatedb nocreaterole password {}"
-        ).format(sql.Identifier(role), sql.Literal(password))
+        sql.SQL(verb + " role {} login nosuperuser nocreatedb nocreaterole password {}").format(
+            sql.Identifier(role), sql.Literal(password)
+        )
     )
 
 

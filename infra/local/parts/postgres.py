@@ -110,7 +110,12 @@ def _can_run(program: Path) -> bool:
     uid, gid = _user() or (None, None)
     try:
         result = subprocess.run(
-            [program, "--version"], user=uid, group=gid, extra_groups=[], cwd="/", capture_output=True
+            [program, "--version"],
+            user=uid,
+            group=gid,
+            extra_groups=[],
+            cwd="/",
+            capture_output=True,
         )
     except OSError:
         return False

@@ -8,7 +8,16 @@ from infra.local.errors import StackError
 from infra.local.part import Part, base_environment
 from infra.local.settings import Settings
 
-_CACHE = ("--save", "", "--appendonly", "no", "--maxmemory", "64mb", "--maxmemory-policy", "allkeys-lru")
+_CACHE = (
+    "--save",
+    "",
+    "--appendonly",
+    "no",
+    "--maxmemory",
+    "64mb",
+    "--maxmemory-policy",
+    "allkeys-lru",
+)
 
 # An acknowledged publish is on disk, and nothing is ever evicted.
 _STREAM = (
