@@ -6,9 +6,10 @@ from typing import Protocol
 
 from shared.domain.commands import Command
 from shared.domain.events import EngineEvent
+from shared.ports.failures import InfrastructureUnavailable
 
 
-class EngineError(Exception):
+class EngineError(InfrastructureUnavailable):
     """The engine did not answer; whether the command was taken is unknown. Repeat it by its id."""
 
 

@@ -1,10 +1,12 @@
 """The payment and identity-check providers, as the services see them."""
 
 from dataclasses import dataclass
+
+from shared.ports.failures import InfrastructureUnavailable
 from typing import Protocol
 
 
-class ProviderUnavailable(Exception):
+class ProviderUnavailable(InfrastructureUnavailable):
     """The provider did not answer; whether it acted is unknown. Query before repeating."""
 
 

@@ -9,6 +9,8 @@ from typing import Any, Final
 import psycopg
 from psycopg.rows import TupleRow
 
+from shared.ports.failures import InfrastructureUnavailable
+
 CONNECT_TIMEOUT_S: Final = 2
 STATEMENT_TIMEOUT_MS: Final = 5_000
 IDLE_TRANSACTION_TIMEOUT_MS: Final = 15_000
@@ -16,7 +18,7 @@ IDLE_TRANSACTION_TIMEOUT_MS: Final = 15_000
 Connection = psycopg.Connection[TupleRow]
 
 
-class DatabaseUnavailable(Exception):
+class DatabaseUnavailable(InfrastructureUnavailable):
     """PostgreSQL did not do what was asked: unreachable, restarting, overloaded or too slow.
 
     Raised before or while a transaction runs, nothing is stored. Raised by `commit`, the outcome is
