@@ -1,4 +1,4 @@
-"""Compiles the hot path with mypyc when HOTPATH_COMPILE=1; without it the package is pure Python."""
+"""Compiles the hot path with mypyc when HOTPATH_COMPILE=1; else the package is pure Python."""
 
 import importlib.util
 import json
@@ -18,7 +18,7 @@ COMPILE = os.environ.get("HOTPATH_COMPILE") == "1"
 RECORD = build.build_record(ROOT) if COMPILE else {}  # before the compiler reads the sources
 
 
-class RecordedBuild(build_py):
+class RecordedBuild(build_py):  # type: ignore[misc]  # setuptools publishes no types
     """Writes into the wheel which sources its compiled modules were made from."""
 
     def run(self) -> None:

@@ -90,7 +90,7 @@ def source_hash(root: Path = ROOT) -> str:
 
 
 def build_record(root: Path) -> dict[str, object]:
-    """Return what a build says about itself: sources, modules, Python, and mypyc with its runtime."""
+    """Return what a build says about itself: sources, modules, Python, mypyc and its runtime."""
     return {
         "source_hash": source_hash(root),
         "modules": list(read_module_list(root)),

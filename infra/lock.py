@@ -1,7 +1,7 @@
-"""`make lock`: writes the lock files from pyproject.toml, with hashes and without index addresses.
+"""`make lock`: writes the lock files from pyproject.toml, with hashes, without index addresses.
 
-`local.lock` is what one machine needs (base, local and dev), `all.lock` adds what stacks/ needs, and
-`base.lock` is what a production host or a function needs. One version of a package in all of them.
+`local.lock` is what one machine needs (base, local and dev), `all.lock` adds what stacks/ needs,
+and `base.lock` is what a production host or a function needs. A package has one version in all.
 """
 
 import subprocess
