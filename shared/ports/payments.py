@@ -1,9 +1,9 @@
 """The payment and identity-check providers, as the services see them."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from shared.ports.failures import InfrastructureUnavailable
-from typing import Protocol
 
 
 class ProviderUnavailable(InfrastructureUnavailable):
