@@ -67,19 +67,6 @@ create trigger entries_before_steps after insert on ledger.entries
     referencing new table as added for each statement
     execute function ledger.refuse_late_entries();
 
--- The text that a step's hash covers. Fields cannot contain the separators: owners, assets and
--- purposes are checked, kind and reference are length-prefixed.
-create function ledger.step_text(of_transfer bigint, of_state text, at_us bigint)
-returns text language sql stable set search_path = pg_catalog as $$
-    select concat_ws('|', of_transfer, of_state, at_us, t.kind, length(t.reference), t.reference,
-                     length(t.trace_id), t.trace_id,
-                     (select string_agg(concat_ws(',', length(a.owner), a.owner, a.asset, a.purpose,
-                                                  e.amount), ';' order by e.line)
-                      from ledger.entries e join ledger.accounts a using (account_id)
-                      where e.transfer_id = of_transfer))
-    from ledger.transfers t where t.transfer_id = of_transfer
-$$;
-
 -- POSTED alone: the amounts move. PENDING: debits are set aside. POSTED or VOIDED after PENDING:
 -- what was set aside is released, and, when POSTED, moved.
 create function ledger.apply_steps() returns trigger
@@ -112,12 +99,17 @@ end $$;
 create trigger steps_apply after insert on ledger.steps
     referencing new table as added for each statement execute function ledger.apply_steps();
 
+-- Each step's canonical text, chained. Owners and free texts are length-prefixed, so that no two
+-- steps have the same text. shared/domain/ledger.py writes the same text on its own to verify.
 create function ledger.extend_chain() returns trigger
 language plpgsql security definer set search_path = pg_catalog as $$
 declare
     last_sequence bigint;
     last_hash bytea;
     step record;
+    transfer_ids bigint[];
+    states text[];
+    hashes bytea[];
 begin
     perform ledger.lock();
     select c.sequence, c.hash into last_sequence, last_hash
@@ -125,14 +117,27 @@ begin
     last_sequence := coalesce(last_sequence, 0);
     last_hash := coalesce(last_hash, sha256(''::bytea));
     for step in
-        select a.transfer_id, a.state,
-               convert_to(ledger.step_text(a.transfer_id, a.state, a.recorded_us), 'UTF8') as body
-        from added a order by a.transfer_id, a.state
+        select s.transfer_id, s.state, convert_to(
+            concat_ws('|', s.transfer_id, s.state, s.recorded_us, t.kind,
+                      length(t.reference), t.reference, length(t.trace_id), t.trace_id,
+                      string_agg(concat_ws(',', length(a.owner), a.owner, a.asset, a.purpose,
+                                           e.amount), ';' order by e.line)), 'UTF8') as body
+        from added s
+        join ledger.transfers t using (transfer_id)
+        join ledger.entries e using (transfer_id)
+        join ledger.accounts a using (account_id)
+        group by s.transfer_id, s.state, s.recorded_us, t.kind, t.reference, t.trace_id
+        order by s.transfer_id, s.state
     loop
-        last_sequence := last_sequence + 1;
         last_hash := sha256(last_hash || step.body);
-        insert into ledger.chain values (last_sequence, step.transfer_id, step.state, last_hash);
+        transfer_ids := array_append(transfer_ids, step.transfer_id);
+        states := array_append(states, step.state);
+        hashes := array_append(hashes, last_hash);
     end loop;
+    insert into ledger.chain (sequence, transfer_id, state, hash)
+    select last_sequence + l.place, l.transfer_id, l.state, l.hash
+    from unnest(transfer_ids, states, hashes)
+        with ordinality as l (transfer_id, state, hash, place);
     return null;
 end $$;
 create trigger steps_extend_chain after insert on ledger.steps
