@@ -1,0 +1,207 @@
+"""Reads the journal's files: from end to end with every check, or at the tail as it grows."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from shared.domain.records import RULES_VERSION
+from shared.wire.journal import (
+    EPOCH,
+    MAX_RECORD_BYTES,
+    RECORD_HEADER_BYTES,
+    SEGMENT_HEADER_BYTES,
+    JournalDamaged,
+    JournalError,
+    Record,
+    SegmentHeader,
+    decode_record,
+    decode_segment_header,
+    record_length,
+)
+
+SEGMENT_PATTERN: Final = "journal-????????.segment"
+_READ_BYTES: Final = 1 << 20
+
+
+def segment_path(directory: Path, number: int) -> Path:
+    return directory / f"journal-{number:08}.segment"
+
+
+def segment_number(path: Path) -> int:
+    return int(path.stem.removeprefix("journal-"))
+
+
+def segment_paths(directory: Path) -> list[Path]:
+    """Return the journal's segments in order; raise JournalDamaged when one is missing."""
+    paths = sorted(directory.glob(SEGMENT_PATTERN))
+    for before, after in zip(paths, paths[1:], strict=False):
+        if segment_number(after) != segment_number(before) + 1:
+            raise JournalDamaged(f"a segment is missing between {before.name} and {after.name}")
+    return paths
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """Where the journal ends: the next record goes to `offset` of segment `number` (0: none yet)."""
+
+    number: int
+    offset: int
+    next_sequence: int
+    epoch: int
+    torn_bytes: int  # what stands behind the last sound record and was never acknowledged
+
+
+class JournalScan:
+    """Iterates over every record with its place; `tail` is there when the iteration has ended."""
+
+    def __init__(self, directory: Path, shard: int | None = None) -> None:
+        self._directory = directory
+        self._shard = shard
+        self._next_sequence = 1
+        self._epoch = 0
+        self.tail: Tail | None = None
+
+    def __iter__(self) -> Iterator[tuple[Path, int, Record]]:
+        """Yield (segment, offset, record).
+
+        Raises
+        ------
+        JournalDamaged
+            Anything but the tail of the last segment is not what was written.
+        JournalError
+            The journal belongs to another shard, or to other rules.
+        """
+        paths = segment_paths(self._directory)
+        if not paths:
+            self.tail = Tail(0, 0, 1, 0, 0)
+        for path in paths:
+            data = path.read_bytes()
+            self._check_header(path, decode_header(path, data))
+            offset = SEGMENT_HEADER_BYTES
+            while (record := decode_record(data, offset)) is not None:
+                self._check_order(path, offset, record)
+                yield path, offset, record
+                offset += len(record.data)
+            rest = data[offset:].rstrip(b"\0")
+            if rest:
+                self._check_torn(path, offset, rest, is_last=path == paths[-1])
+            number = segment_number(path)
+            self.tail = Tail(number, offset, self._next_sequence, self._epoch, len(rest))
+
+    def _check_header(self, path: Path, header: SegmentHeader) -> None:
+        if self._shard is not None and header.shard != self._shard:
+            raise JournalError(f"{path} is of shard {header.shard}, not of {self._shard}")
+        if header.rules_version != RULES_VERSION:
+            raise JournalError(
+                f"{path} was written under rules {header.rules_version}; this program has "
+                f"{RULES_VERSION} and would give other events"
+            )
+        first_of_all = self._next_sequence == 1 and self._epoch == 0
+        if not first_of_all and header.first_sequence != self._next_sequence:
+            raise JournalDamaged(
+                f"{path} begins at sequence {header.first_sequence}, not {self._next_sequence}"
+            )
+        self._next_sequence = header.first_sequence
+
+    def _check_order(self, path: Path, offset: int, record: Record) -> None:
+        if record.first_sequence != self._next_sequence:
+            raise JournalDamaged(
+                f"{path} holds sequence {record.first_sequence} at byte {offset}, "
+                f"not {self._next_sequence}"
+            )
+        if record.kind == EPOCH:
+            epoch = record.epoch().epoch
+            if epoch <= self._epoch:
+                raise JournalDamaged(f"{path} goes back to epoch {epoch} at byte {offset}")
+            self._epoch = epoch
+        self._next_sequence += record.count
+
+    def _check_torn(self, path: Path, offset: int, rest: bytes, *, is_last: bool) -> None:
+        """Raise when what follows the last sound record is more than one unfinished write."""
+        if not is_last:
+            raise JournalDamaged(f"{path} is damaged at byte {offset}, and later segments exist")
+        for start in range(0, len(rest) - RECORD_HEADER_BYTES + 1, 8):
+            if not 0 < record_length(rest, start) <= len(rest) + 8 - start:
+                continue
+            # rstrip may have taken zeros that belong to the record
+            later = decode_record(rest + bytes(8), start)
+            if later is not None and later.first_sequence >= self._next_sequence:
+                raise JournalDamaged(
+                    f"{path} is damaged at byte {offset}: a sound record with sequence "
+                    f"{later.first_sequence} follows at byte {offset + start}"
+                )
+
+
+class JournalTail:
+    """Follows a journal that another process writes, up to the sequence that is durable."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._number = 0
+        self._descriptor = -1
+        self._offset = 0
+
+    def read(self, durable_sequence: int, max_bytes: int = _READ_BYTES) -> list[Record]:
+        """Return the next whole records whose commands are all durable, about `max_bytes` of them.
+
+        Raises JournalDamaged when a segment is missing or its header is not sound.
+        """
+        if self._descriptor < 0 and not self._open(self._following()):
+            return []
+        records = self._read_here(durable_sequence, max_bytes)
+        if not records:
+            following = self._following()
+            # Only a finished segment has a successor, so what is read now is all that it will hold.
+            if following is not None:
+                records = self._read_here(durable_sequence, max_bytes)
+                if not records and not self._holds_more():
+                    self._open(following)
+                    records = self._read_here(durable_sequence, max_bytes)
+        return records
+
+    def _read_here(self, durable_sequence: int, max_bytes: int) -> list[Record]:
+        data = os.pread(self._descriptor, max_bytes, self._offset)
+        length = record_length(data, 0)
+        if len(data) < length <= MAX_RECORD_BYTES:
+            data = os.pread(self._descriptor, length, self._offset)
+        records: list[Record] = []
+        at = 0
+        # None also stands for a record that the writer is in the middle of
+        while (record := decode_record(data, at)) is not None:
+            if record.last_sequence > durable_sequence:
+                break
+            at += len(record.data)
+            records.append(record)
+        self._offset += at
+        return records
+
+    def _holds_more(self) -> bool:
+        return record_length(os.pread(self._descriptor, 4, self._offset), 0) != 0
+
+    def _following(self) -> Path | None:
+        paths = segment_paths(self._directory)
+        return next((path for path in paths if segment_number(path) > self._number), None)
+
+    def _open(self, path: Path | None) -> bool:
+        if path is None:
+            return False
+        self.close()
+        self._descriptor = os.open(path, os.O_RDONLY)
+        decode_header(path, os.pread(self._descriptor, SEGMENT_HEADER_BYTES, 0))
+        self._number, self._offset = segment_number(path), SEGMENT_HEADER_BYTES
+        return True
+
+    def close(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def decode_header(path: Path, data: bytes) -> SegmentHeader:
+    try:
+        return decode_segment_header(data)
+    except JournalError as error:
+        raise type(error)(f"{path}: {error}") from None
+

@@ -1,0 +1,183 @@
+"""Appends records to the journal and makes them durable; holds the journal's lock for its life."""
+
+import errno
+import fcntl
+import os
+import time
+from pathlib import Path
+from typing import Final
+
+from hotpath.runtime.faults import HALF_WRITTEN, Faults
+from hotpath.runtime.journal_reader import Tail, segment_path
+from shared.wire.journal import SEGMENT_HEADER_BYTES, JournalError, SegmentHeader
+
+LOCK_NAME: Final = "lock"
+SEGMENT_BYTES: Final = 64 << 20
+
+
+class JournalLocked(JournalError):
+    """Another process writes this journal."""
+
+
+class JournalFailed(JournalError):
+    """A write or sync failed; what was given since the last sync has an unknown fate."""
+
+
+class JournalLock:
+    """The right to write a journal. The operating system gives it back when the process dies."""
+
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._descriptor = os.open(directory / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(self._descriptor, 32).decode(errors="replace").strip()
+            os.close(self._descriptor)
+            raise JournalLocked(f"{directory} is written by process {holder or '?'}") from None
+        os.ftruncate(self._descriptor, 0)
+        os.write(self._descriptor, str(os.getpid()).encode())
+
+    def release(self) -> None:
+        os.close(self._descriptor)
+
+
+class JournalWriter:
+    """Writes behind the tail that a scan found. `durability` is `os` or `fsync`."""
+
+    def __init__(
+        self,
+        directory: Path,
+        tail: Tail,
+        *,
+        shard: int,
+        epoch: int,
+        durability: str,
+        segment_bytes: int = SEGMENT_BYTES,
+        faults: Faults | None = None,
+    ) -> None:
+        self._directory = directory
+        self._shard = shard
+        self._epoch = epoch
+        self._syncs = durability == "fsync"
+        self._segment_bytes = segment_bytes
+        self._faults = faults or Faults()
+        self._next_sequence = tail.next_sequence
+        self._descriptor = -1
+        self._prepared: tuple[int, int] | None = None  # descriptor and size of the next segment
+        self.bytes_written = 0
+        if tail.number:
+            self._continue(tail)
+        else:
+            self._number = self._offset = self._size = 0
+
+    def append(self, record: bytes, commands: int) -> None:
+        """Write a record that carries `commands` commands.
+
+        Raises JournalFailed when it could not be written whole.
+        """
+        try:
+            if self._offset + len(record) > self._size:
+                self._rotate(len(record))
+            if self._faults.is_due(HALF_WRITTEN):
+                os.pwrite(self._descriptor, record[: len(record) // 2], self._offset)
+                os.kill(os.getpid(), 9)
+            _write_all(self._descriptor, record, self._offset)
+        except OSError as error:
+            raise JournalFailed(f"write of the journal: {error}") from error
+        self._offset += len(record)
+        self._next_sequence += commands
+        self.bytes_written += len(record)
+
+    def make_durable(self) -> None:
+        """Return when all that was appended is durable in the chosen mode; raise JournalFailed."""
+        if not self._syncs:
+            return
+        try:
+            os.fdatasync(self._descriptor)
+        except OSError as error:
+            raise JournalFailed(f"sync of the journal: {error}") from error
+
+    def prepare(self) -> None:
+        """Make the next segment ahead of time, once this one is half full; called when idle."""
+        if self._prepared is None and self._offset > self._size // 2:
+            try:
+                self._prepared = self._allocate(self._segment_bytes)
+            except OSError:
+                self._discard_prepared()  # append finds out, and fails, if room is still short
+
+    def close(self) -> None:
+        if self._descriptor >= 0:
+            os.fdatasync(self._descriptor)
+            os.close(self._descriptor)
+            self._descriptor = -1
+        self._discard_prepared()
+
+    def _continue(self, tail: Tail) -> None:
+        """Open the last segment and wipe what a torn write left behind its last sound record."""
+        path = segment_path(self._directory, tail.number)
+        self._descriptor = os.open(path, os.O_RDWR)
+        self._number, self._offset = tail.number, tail.offset
+        self._size = max(os.fstat(self._descriptor).st_size, SEGMENT_HEADER_BYTES)
+        if tail.torn_bytes:
+            os.ftruncate(self._descriptor, tail.offset)
+            os.posix_fallocate(self._descriptor, 0, self._size)
+        # The page cache may hold more than the disk: what was read is made durable before it counts.
+        os.fsync(self._descriptor)
+
+    def _rotate(self, record_bytes: int) -> None:
+        """Finish the segment and go on in a new one that has room for the record."""
+        if self._descriptor >= 0:
+            os.fdatasync(self._descriptor)
+            os.close(self._descriptor)
+            self._descriptor = -1
+        needed = max(self._segment_bytes, SEGMENT_HEADER_BYTES + record_bytes)
+        if self._prepared is not None and self._prepared[1] < needed:
+            self._discard_prepared()
+        descriptor, size = self._prepared or self._allocate(needed)
+        self._prepared = None
+        header = SegmentHeader(self._shard, self._epoch, self._next_sequence, time.time_ns())
+        _write_all(descriptor, header.encode(), 0)
+        os.fsync(descriptor)
+        # The segment appears under its name only when it is whole, so a scan never sees half of it.
+        os.rename(self._spare_path, segment_path(self._directory, self._number + 1))
+        _sync_directory(self._directory)
+        self._number += 1
+        self._descriptor, self._size, self._offset = descriptor, size, SEGMENT_HEADER_BYTES
+
+    def _allocate(self, size: int) -> tuple[int, int]:
+        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC
+        descriptor = os.open(self._spare_path, flags, 0o600)
+        try:
+            os.posix_fallocate(descriptor, 0, size)
+        except OSError:
+            os.close(descriptor)
+            raise
+        return descriptor, size
+
+    @property
+    def _spare_path(self) -> Path:
+        return self._directory / "next.segment"
+
+    def _discard_prepared(self) -> None:
+        if self._prepared is not None:
+            os.close(self._prepared[0])
+            self._prepared = None
+        self._spare_path.unlink(missing_ok=True)
+
+
+def _write_all(descriptor: int, data: bytes, offset: int) -> None:
+    written = os.pwrite(descriptor, data, offset)
+    while written < len(data):
+        more = os.pwrite(descriptor, data[written:], offset + written)
+        if more == 0:
+            raise OSError(errno.EIO, "nothing was written")
+        written += more
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,64 @@
+"""Wakes a sleeping follower of the journal: a named pipe, written only when the follower waits.
+
+A pipe and not a socket, because its path may have any length. A lost wake-up costs the follower's
+own time-out and nothing else.
+"""
+
+import errno
+import os
+import select
+from pathlib import Path
+from typing import Final
+
+PIPE_NAME: Final = "publisher.wake"
+
+
+class Waker:
+    """The engine's end. Never blocks and never fails."""
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / PIPE_NAME
+        self._descriptor = -1
+
+    def wake(self) -> None:
+        try:
+            if self._descriptor < 0:
+                self._descriptor = os.open(self._path, os.O_WRONLY | os.O_NONBLOCK)
+            os.write(self._descriptor, b"w")
+        except BlockingIOError:
+            pass  # it has wake-ups enough
+        except OSError as error:
+            if error.errno not in (errno.ENXIO, errno.ENOENT, errno.EPIPE):
+                raise
+            self.close()  # nobody follows
+
+    def close(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+class Sleeper:
+    """The follower's end."""
+
+    def __init__(self, directory: Path) -> None:
+        path = directory / PIPE_NAME
+        try:
+            os.mkfifo(path, 0o600)
+        except FileExistsError:
+            pass
+        # Open for writing too, so that the pipe never reads as ended when the engine goes away.
+        self._descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+        self._poll = select.poll()
+        self._poll.register(self._descriptor, select.POLLIN)
+
+    def sleep(self, timeout_ms: int) -> None:
+        """Return when woken, or after `timeout_ms`."""
+        if self._poll.poll(timeout_ms):
+            try:
+                os.read(self._descriptor, 4096)
+            except BlockingIOError:
+                pass
+
+    def close(self) -> None:
+        os.close(self._descriptor)

@@ -1,0 +1,379 @@
+"""The order-entry protocol's frames, byte by byte; docs/ORDER_ENTRY.md is their specification.
+
+A frame is a header of 8 bytes and a body. All numbers are little-endian; `length` counts the whole
+frame. Decoders raise FrameError for anything that is not exactly a frame of its type.
+
+    length u32 | type u8 | version u8 | reserved u16 = 0 | body
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from struct import Struct, unpack_from
+from typing import Final
+
+from shared.domain import records as r
+
+PROTOCOL_VERSION: Final = 1
+HEADER_BYTES: Final = 8
+MAX_REQUEST_BYTES: Final = 4096  # what the gateway takes
+MAX_ANSWER_BYTES: Final = 16 << 20  # what a client takes: a full book, a sweep of many orders
+TRACE_BYTES: Final = 24  # W3C trace id (16) and span id (8); zeros when there is none
+NO_TRACE: Final = bytes(TRACE_BYTES)
+
+LOGON: Final = 1
+LOGON_ACCEPTED: Final = 2
+REJECT: Final = 3
+COMMAND: Final = 4
+COMMAND_RESULT: Final = 5
+EXECUTION_REPORT: Final = 6
+QUERY: Final = 7
+QUERY_RESULT: Final = 8
+HEARTBEAT: Final = 9
+LOGOUT: Final = 10
+
+MEMBER: Final = 1  # one account, order commands only, gets execution reports
+SERVICE: Final = 2  # acts for the account that each frame names, within the token's scopes
+
+QUERY_STATUS: Final = 1
+QUERY_ACCOUNT: Final = 2  # argument: account id
+QUERY_BOOK: Final = 3  # argument: instrument id; depth: levels a side, 0 for all
+QUERY_OPEN_ORDERS: Final = 4  # argument: account id
+QUERY_ORDER: Final = 5  # argument: order id
+
+FLAG_REPEAT: Final = 1  # COMMAND_RESULT: reserved for answers given from the journal
+
+
+class GatewayCode(IntEnum):
+    """Why the gateway refused. Nothing it refuses reaches the journal.
+
+    Codes from 100 up end the session; the others refuse one request.
+    """
+
+    NOT_AUTHORISED = 1  # the token's kind or scopes do not allow this request
+    ENGINE_BUSY = 2  # the command was not queued; try again later
+    ANSWER_TOO_LARGE = 3  # ask for less depth
+    MALFORMED_FRAME = 100
+    FRAME_TOO_LARGE = 101
+    UNSUPPORTED_VERSION = 102
+    NOT_LOGGED_ON = 103  # the first frame was not a logon, or none came in time
+    BAD_TOKEN = 104
+    TOKEN_EXPIRED = 105
+    SLOW_READER = 106  # the session's out-queue is full
+    TOO_MANY_SESSIONS = 107
+    IDLE = 108  # no frame came for three heartbeat intervals
+    ENGINE_HALTED = 109  # the journal failed; what is unanswered has an unknown outcome
+    SHUTTING_DOWN = 110
+
+    @property
+    def ends_session(self) -> bool:
+        return self >= 100
+
+
+class FrameError(Exception):
+    """The bytes are not a frame; `code` says what the peer is told."""
+
+    def __init__(self, code: GatewayCode, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+_HEADER: Final = Struct("<IBBH")
+_LOGON: Final = Struct("<BBHI")
+_LOGON_ACCEPTED: Final = Struct("<qqqHBBI")
+_REJECT: Final = Struct("<qHHI")
+_COMMAND: Final = Struct("<q24s")
+_RESULT: Final = Struct("<qqqII")
+_REPORT: Final = Struct("<qqII")
+_QUERY: Final = Struct("<qqiI")
+_QUERY_RESULT: Final = Struct("<qIBBH")
+_EVENT: Final = Struct("<8q")
+_REPORTED_EVENT: Final = Struct("<9q")
+EVENT_BYTES: Final = _EVENT.size
+COMMAND_PREFIX_BYTES: Final = HEADER_BYTES + _COMMAND.size  # the command's words follow
+
+
+@dataclass(frozen=True, slots=True)
+class Logon:
+    kind: int
+    token: str
+    cancel_on_disconnect: bool = False  # reserved: refused until it is supported
+
+
+@dataclass(frozen=True, slots=True)
+class LogonAccepted:
+    """`window` is how many commands may be unanswered before ENGINE_BUSY is the answer."""
+
+    epoch: int
+    durable_sequence: int
+    expires_ms: int  # Unix time at which the session ends with the token
+    shard: int
+    compiled: bool
+    heartbeat_s: int
+    window: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """`request` is 0 when no request is meant."""
+
+    request: int
+    code: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CommandRequest:
+    request: int
+    trace: bytes
+    words: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A durable command's place in the journal and the words of its events, in order."""
+
+    request: int
+    sequence: int
+    time_ns: int
+    flags: int
+    events: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionReport:
+    """Events of another session's command that touched this account: (index, words) each."""
+
+    sequence: int
+    time_ns: int
+    events: tuple[tuple[int, tuple[int, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    request: int
+    kind: int
+    argument: int
+    depth: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class QueryAnswer:
+    """`words` are laid out as `shared/wire/views.py` says; none are there when nothing is found."""
+
+    request: int
+    kind: int
+    found: bool
+    words: tuple[int, ...]
+
+
+def frame(kind: int, body: bytes = b"") -> bytes:
+    return _HEADER.pack(HEADER_BYTES + len(body), kind, PROTOCOL_VERSION, 0) + body
+
+
+HEARTBEAT_FRAME: Final = frame(HEARTBEAT)
+LOGOUT_FRAME: Final = frame(LOGOUT)
+
+
+def frame_length(buffer: bytes | bytearray, offset: int, max_bytes: int) -> int:
+    """Return the length of the frame at `offset`, or 0 while its header has not all arrived.
+
+    Raises FrameError when the header cannot start a frame of at most `max_bytes`.
+    """
+    if len(buffer) - offset < HEADER_BYTES:
+        return 0
+    length, _, version, reserved = _HEADER.unpack_from(buffer, offset)
+    if version != PROTOCOL_VERSION:
+        raise FrameError(GatewayCode.UNSUPPORTED_VERSION, f"version {version} is not spoken here")
+    if length > max_bytes:
+        raise FrameError(GatewayCode.FRAME_TOO_LARGE, f"{length} bytes; at most {max_bytes}")
+    if length < HEADER_BYTES or reserved:
+        raise FrameError(GatewayCode.MALFORMED_FRAME, "header")
+    return int(length)
+
+
+def frame_type(frame_bytes: bytes) -> int:
+    return frame_bytes[4]
+
+
+class FrameBuffer:
+    """Cuts a received byte stream into whole frames."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Return the frames that are complete now; raise FrameError at the first bad header."""
+        buffer = self._buffer
+        buffer += data
+        frames, offset = [], 0
+        while True:
+            length = frame_length(buffer, offset, self._max_bytes)
+            if length == 0 or len(buffer) - offset < length:
+                break
+            frames.append(bytes(buffer[offset : offset + length]))
+            offset += length
+        del buffer[:offset]
+        return frames
+
+
+def encode_logon(logon: Logon) -> bytes:
+    token = logon.token.encode()
+    flags = 1 if logon.cancel_on_disconnect else 0
+    return frame(LOGON, _LOGON.pack(logon.kind, flags, 0, len(token)) + token)
+
+
+def decode_logon(data: bytes) -> Logon:
+    _expect(data, LOGON, _LOGON.size)
+    kind, flags, reserved, length = _LOGON.unpack_from(data, HEADER_BYTES)
+    token = data[HEADER_BYTES + _LOGON.size :]
+    if len(token) != length or reserved or flags > 1 or kind not in (MEMBER, SERVICE):
+        raise _malformed("logon")
+    if not token.isascii():
+        raise _malformed("token")
+    return Logon(kind, token.decode("ascii"), bool(flags))
+
+
+def encode_logon_accepted(accepted: LogonAccepted) -> bytes:
+    body = _LOGON_ACCEPTED.pack(
+        accepted.epoch,
+        accepted.durable_sequence,
+        accepted.expires_ms,
+        accepted.shard,
+        accepted.compiled,
+        accepted.heartbeat_s,
+        accepted.window,
+    )
+    return frame(LOGON_ACCEPTED, body)
+
+
+def decode_logon_accepted(data: bytes) -> LogonAccepted:
+    _expect_exactly(data, LOGON_ACCEPTED, _LOGON_ACCEPTED.size)
+    epoch, durable, expires, shard, compiled, heartbeat, window = _LOGON_ACCEPTED.unpack_from(
+        data, HEADER_BYTES
+    )
+    return LogonAccepted(epoch, durable, expires, shard, bool(compiled), heartbeat, window)
+
+
+def encode_reject(request: int, code: int, text: str) -> bytes:
+    encoded = text.encode()[:1024]
+    return frame(REJECT, _REJECT.pack(request, code, len(encoded), 0) + encoded)
+
+
+def decode_reject(data: bytes) -> Reject:
+    _expect(data, REJECT, _REJECT.size)
+    request, code, length, _ = _REJECT.unpack_from(data, HEADER_BYTES)
+    text = data[HEADER_BYTES + _REJECT.size :]
+    if len(text) != length:
+        raise _malformed("reject")
+    return Reject(request, code, text.decode(errors="replace"))
+
+
+def encode_command(request: int, words: Sequence[int], trace: bytes = NO_TRACE) -> bytes:
+    return frame(COMMAND, _COMMAND.pack(request, trace) + Struct(f"<{len(words)}q").pack(*words))
+
+
+def decode_command(data: bytes) -> CommandRequest:
+    _expect(data, COMMAND, _COMMAND.size + 8)
+    request, trace = _COMMAND.unpack_from(data, HEADER_BYTES)
+    words = r.command_words(data[COMMAND_PREFIX_BYTES])
+    if len(data) != COMMAND_PREFIX_BYTES + 8 * words:
+        raise _malformed("command")
+    return CommandRequest(request, trace, unpack_from(f"<{words}q", data, COMMAND_PREFIX_BYTES))
+
+
+def encode_result(request: int, sequence: int, time_ns: int, events: bytes, flags: int = 0) -> bytes:
+    """Encode a result; `events` are the events' words, already little-endian."""
+    count = len(events) // EVENT_BYTES
+    body = HEADER_BYTES + _RESULT.size + len(events)
+    header = _HEADER.pack(body, COMMAND_RESULT, PROTOCOL_VERSION, 0)
+    return header + _RESULT.pack(request, sequence, time_ns, flags, count) + events
+
+
+def decode_result(data: bytes) -> Result:
+    _expect(data, COMMAND_RESULT, _RESULT.size)
+    request, sequence, time_ns, flags, count = _RESULT.unpack_from(data, HEADER_BYTES)
+    start = HEADER_BYTES + _RESULT.size
+    if len(data) != start + count * EVENT_BYTES:
+        raise _malformed("command result")
+    events = tuple(_EVENT.unpack_from(data, start + i * EVENT_BYTES) for i in range(count))
+    return Result(request, sequence, time_ns, flags, events)
+
+
+def encode_report(sequence: int, time_ns: int, events: Sequence[tuple[int, bytes]]) -> bytes:
+    """Encode an execution report from (index, event bytes) pairs."""
+    body = [_REPORT.pack(sequence, time_ns, 0, len(events))]
+    for index, event in events:
+        body.append(index.to_bytes(8, "little") + event)
+    return frame(EXECUTION_REPORT, b"".join(body))
+
+
+def decode_report(data: bytes) -> ExecutionReport:
+    _expect(data, EXECUTION_REPORT, _REPORT.size)
+    sequence, time_ns, _, count = _REPORT.unpack_from(data, HEADER_BYTES)
+    start = HEADER_BYTES + _REPORT.size
+    if len(data) != start + count * _REPORTED_EVENT.size:
+        raise _malformed("execution report")
+    rows = (_REPORTED_EVENT.unpack_from(data, start + i * _REPORTED_EVENT.size) for i in range(count))
+    return ExecutionReport(sequence, time_ns, tuple((row[0], row[1:]) for row in rows))
+
+
+def encode_query(query: Query) -> bytes:
+    return frame(QUERY, _QUERY.pack(query.request, query.argument, query.kind, query.depth))
+
+
+def decode_query(data: bytes) -> Query:
+    _expect_exactly(data, QUERY, _QUERY.size)
+    request, argument, kind, depth = _QUERY.unpack_from(data, HEADER_BYTES)
+    if not QUERY_STATUS <= kind <= QUERY_ORDER:
+        raise _malformed(f"query kind {kind}")
+    return Query(request, kind, argument, depth)
+
+
+def encode_query_answer(request: int, kind: int, words: Sequence[int] | None) -> bytes:
+    """Encode the answer; `words` None means that nothing was found."""
+    found = words is not None
+    row = words or ()
+    body = _QUERY_RESULT.pack(request, len(row), kind, found, 0)
+    return frame(QUERY_RESULT, body + Struct(f"<{len(row)}q").pack(*row))
+
+
+def decode_query_answer(data: bytes) -> QueryAnswer:
+    _expect(data, QUERY_RESULT, _QUERY_RESULT.size)
+    request, count, kind, found, _ = _QUERY_RESULT.unpack_from(data, HEADER_BYTES)
+    start = HEADER_BYTES + _QUERY_RESULT.size
+    if len(data) != start + 8 * count:
+        raise _malformed("query result")
+    return QueryAnswer(request, kind, bool(found), unpack_from(f"<{count}q", data, start))
+
+
+def trace_bytes(traceparent: str) -> bytes:
+    """Return trace id and span id of a W3C traceparent; zeros when it is empty or not one."""
+    parts = traceparent.split("-")
+    if len(parts) != 4 or len(parts[1]) != 32 or len(parts[2]) != 16:
+        return NO_TRACE
+    try:
+        return bytes.fromhex(parts[1]) + bytes.fromhex(parts[2])
+    except ValueError:
+        return NO_TRACE
+
+
+def traceparent(trace: bytes) -> str:
+    """Return the W3C traceparent of `trace_bytes`; empty for zeros."""
+    return "" if trace == NO_TRACE else f"00-{trace[:16].hex()}-{trace[16:].hex()}-01"
+
+
+def _malformed(what: str) -> FrameError:
+    return FrameError(GatewayCode.MALFORMED_FRAME, what)
+
+
+def _expect(data: bytes, kind: int, body_bytes: int) -> None:
+    if len(data) < HEADER_BYTES + body_bytes or data[4] != kind:
+        raise _malformed(f"not a frame of type {kind}")
+
+
+def _expect_exactly(data: bytes, kind: int, body_bytes: int) -> None:
+    _expect(data, kind, body_bytes)
+    if len(data) != HEADER_BYTES + body_bytes:
+        raise _malformed(f"length of a frame of type {kind}")

@@ -1,0 +1,244 @@
+"""The journal's format: segment header, records, and how one batch of commands is laid out in them.
+
+A segment is a file of fixed size, zeros where nothing is written yet. All numbers are little-endian
+and every record starts on a multiple of 8.
+
+    segment  magic 8 | format u16 | rules u16 | shard u32 | epoch i64 | first sequence i64
+             | created ns i64 | reserved 20 | crc32c u32                                  (64 bytes)
+    record   length u32 | crc32c u32 | first sequence i64 | time ns i64 | commands u32 | events u32
+             | command words u32 | traces u16 | kind u8 | flags u8                        (40 bytes)
+    batch    events per command u32 … (padded to 8) | command words | event words
+             | traces: command number u64, trace id and span id 24 bytes
+    epoch    epoch i64 | process id i64 | state hash i64 | reserved i64
+
+`length` counts the whole record; the checksum covers the record from behind itself to its end.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from struct import Struct, unpack_from
+from typing import Final
+
+import google_crc32c
+
+from shared.domain import records as r
+
+FORMAT_VERSION: Final = 1
+MAGIC: Final = b"TRDJRNL\x01"
+SEGMENT_HEADER_BYTES: Final = 64
+RECORD_HEADER_BYTES: Final = 40
+MAX_RECORD_BYTES: Final = 32 << 20
+
+BATCH: Final = 1
+EPOCH: Final = 2
+
+TRACE_BYTES: Final = 24
+_SEGMENT: Final = Struct("<8sHHIqqq20sI")
+_RECORD: Final = Struct("<IIqqIIIHBB")
+_RECORD_BODY: Final = Struct("<qqIIIHBB")
+_LENGTH_AND_CRC: Final = Struct("<II")
+_EPOCH: Final = Struct("<qqqq")
+_TRACE: Final = Struct("<Q24s")
+
+
+class JournalError(Exception):
+    """The journal cannot be used; the message says where and why."""
+
+
+class JournalDamaged(JournalError):
+    """Bytes that were durable are not what was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentHeader:
+    shard: int
+    epoch: int
+    first_sequence: int
+    created_ns: int
+    rules_version: int = r.RULES_VERSION
+    format_version: int = FORMAT_VERSION
+
+    def encode(self) -> bytes:
+        head = _SEGMENT.pack(
+            MAGIC,
+            self.format_version,
+            self.rules_version,
+            self.shard,
+            self.epoch,
+            self.first_sequence,
+            self.created_ns,
+            bytes(20),
+            0,
+        )[:-4]
+        return bytes(head) + int(google_crc32c.value(head)).to_bytes(4, "little")
+
+
+@dataclass(frozen=True, slots=True)
+class JournaledCommand:
+    """One command as the journal holds it: its words and those of its events, and its trace."""
+
+    sequence: int
+    time_ns: int
+    words: tuple[int, ...]
+    events: tuple[tuple[int, ...], ...]
+    trace: bytes  # trace id and span id, or empty
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record, checked. `data` holds all of its bytes."""
+
+    kind: int
+    first_sequence: int
+    time_ns: int
+    count: int
+    event_count: int
+    command_word_count: int
+    trace_count: int
+    data: bytes
+
+    @property
+    def last_sequence(self) -> int:
+        """Return the sequence of its last command; of the one before it when it has none."""
+        return self.first_sequence + self.count - 1
+
+    def event_counts(self) -> tuple[int, ...]:
+        return unpack_from(f"<{self.count}I", self.data, RECORD_HEADER_BYTES)
+
+    def command_bytes(self) -> bytes:
+        start = RECORD_HEADER_BYTES + _padded(4 * self.count)
+        return self.data[start : start + 8 * self.command_word_count]
+
+    def event_bytes(self) -> bytes:
+        start = RECORD_HEADER_BYTES + _padded(4 * self.count) + 8 * self.command_word_count
+        return self.data[start : start + 8 * r.EVENT_WORDS * self.event_count]
+
+    def traces(self) -> dict[int, bytes]:
+        """Return the traces by the command's number in the record."""
+        start = len(self.data) - _TRACE.size * self.trace_count
+        return dict(_TRACE.iter_unpack(self.data[start:]))
+
+    def commands(self) -> Iterator[JournaledCommand]:
+        """Yield its commands with their events, in order."""
+        words = unpack_from(f"<{self.command_word_count}q", self.command_bytes())
+        events = unpack_from(f"<{r.EVENT_WORDS * self.event_count}q", self.event_bytes())
+        traces = self.traces() if self.trace_count else {}
+        at_word = at_event = 0
+        for number, event_count in enumerate(self.event_counts()):
+            size = r.command_words(words[at_word] & 0xFF)
+            end = at_event + r.EVENT_WORDS * event_count
+            yield JournaledCommand(
+                sequence=self.first_sequence + number,
+                time_ns=self.time_ns,
+                words=words[at_word : at_word + size],
+                events=tuple(
+                    events[i : i + r.EVENT_WORDS] for i in range(at_event, end, r.EVENT_WORDS)
+                ),
+                trace=traces.get(number, b""),
+            )
+            at_word, at_event = at_word + size, end
+
+    def epoch(self) -> "EpochMark":
+        epoch, process_id, state_hash, _ = _EPOCH.unpack_from(self.data, RECORD_HEADER_BYTES)
+        return EpochMark(epoch, process_id, state_hash)
+
+
+@dataclass(frozen=True, slots=True)
+class EpochMark:
+    """A writer's start: what it says of itself, and the state's hash from which it goes on."""
+
+    epoch: int
+    process_id: int
+    state_hash: int  # as a signed word
+
+
+def decode_segment_header(data: bytes) -> SegmentHeader:
+    """Return the header of a segment of this format; raise JournalError when it is no such."""
+    if len(data) < SEGMENT_HEADER_BYTES:
+        raise JournalDamaged("the segment's header is cut short")
+    magic, version, rules, shard, epoch, first, created, _, crc = _SEGMENT.unpack_from(data)
+    if magic != MAGIC:
+        raise JournalDamaged("this is no journal segment")
+    if crc != google_crc32c.value(bytes(data[: SEGMENT_HEADER_BYTES - 4])):
+        raise JournalDamaged("the segment's header has a wrong checksum")
+    if version != FORMAT_VERSION:
+        raise JournalError(f"the segment has format {version}; this program reads {FORMAT_VERSION}")
+    return SegmentHeader(shard, epoch, first, created, rules, version)
+
+
+def encode_batch(
+    first_sequence: int,
+    time_ns: int,
+    event_counts: Sequence[int],
+    commands: bytes,
+    events: bytes,
+    traces: Sequence[tuple[int, bytes]] = (),
+) -> bytes:
+    """Return the record of one batch; commands and events are their words' bytes."""
+    count = len(event_counts)
+    counts = Struct(f"<{count}I").pack(*event_counts) + bytes(_padded(4 * count) - 4 * count)
+    tail = b"".join(_TRACE.pack(number, trace) for number, trace in traces)
+    body = _RECORD_BODY.pack(
+        first_sequence,
+        time_ns,
+        count,
+        len(events) // (8 * r.EVENT_WORDS),
+        len(commands) // 8,
+        len(traces),
+        BATCH,
+        0,
+    )
+    return _seal(body + counts + commands + events + tail)
+
+
+def encode_epoch(next_sequence: int, time_ns: int, mark: EpochMark) -> bytes:
+    """Return the record that opens a writer's epoch; `next_sequence` is its first command's."""
+    head = _RECORD_BODY.pack(next_sequence, time_ns, 0, 0, 0, 0, EPOCH, 0)
+    return _seal(head + _EPOCH.pack(mark.epoch, mark.process_id, mark.state_hash, 0))
+
+
+def record_length(data: bytes, offset: int) -> int:
+    """Return the length that stands at `offset`, 0 where nothing was written; no more is checked."""
+    return int.from_bytes(data[offset : offset + 4], "little")
+
+
+def decode_record(data: bytes, offset: int = 0) -> Record | None:
+    """Return the record at `offset`, or None where no whole, sound record stands."""
+    length = record_length(data, offset)
+    if not RECORD_HEADER_BYTES <= length <= min(MAX_RECORD_BYTES, len(data) - offset) or length % 8:
+        return None
+    whole = bytes(data[offset : offset + length])
+    _, crc, first, time_ns, count, events, words, traces, kind, _ = _RECORD.unpack_from(whole)
+    if google_crc32c.value(whole[8:]) != crc:
+        return None
+    record = Record(kind, first, time_ns, count, events, words, traces, whole)
+    return record if _is_consistent(record) else None
+
+
+def _is_consistent(record: Record) -> bool:
+    """Return whether the sizes add up and the commands fill their words exactly."""
+    if record.kind == EPOCH:
+        return len(record.data) == RECORD_HEADER_BYTES + _EPOCH.size and record.count == 0
+    sections = _padded(4 * record.count) + 8 * record.command_word_count
+    sections += 8 * r.EVENT_WORDS * record.event_count + _TRACE.size * record.trace_count
+    if record.kind != BATCH or len(record.data) != RECORD_HEADER_BYTES + sections:
+        return False
+    if sum(record.event_counts()) != record.event_count:
+        return False
+    commands, at = record.command_bytes(), 0
+    try:
+        for _ in range(record.count):
+            at += 8 * r.command_words(commands[at])
+    except IndexError:
+        return False
+    return at == len(commands)
+
+
+def _padded(size: int) -> int:
+    return -(-size // 8) * 8
+
+
+def _seal(body: bytes) -> bytes:
+    assert len(body) % 8 == 0
+    return _LENGTH_AND_CRC.pack(len(body) + 8, google_crc32c.value(body)) + body
+
