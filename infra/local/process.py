@@ -1,4 +1,4 @@
-"""Detached processes that outlive the command that started them, found again by pid and start time."""
+"""Detached processes that outlive their command, found again by pid and start time."""
 
 import json
 import os

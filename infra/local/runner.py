@@ -152,7 +152,7 @@ def log_tail(part: Part) -> list[str]:
 
 
 def stop_part(part: Part) -> bool | None:
-    """Stop a part and all it started; return whether it went without SIGKILL, None if not running."""
+    """Stop a part and all it started; return whether SIGKILL was spared, None if not running."""
     record = ProcessRecord.read(part.run_file)
     if record is None:
         return None

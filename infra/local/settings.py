@@ -60,7 +60,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         highest = self.base_port + max(PORT_OFFSETS.values())
-        if not (1024 <= self.base_port and highest <= 65_535):
+        if self.base_port < 1024 or highest > 65_535:
             raise SettingsError(
                 f"TRADING_PORT={self.base_port}: ports {self.base_port}-{highest} must lie"
                 " within 1024-65535"

