@@ -204,4 +204,3 @@ def decode_header(path: Path, data: bytes) -> SegmentHeader:
         return decode_segment_header(data)
     except JournalError as error:
         raise type(error)(f"{path}: {error}") from None
-

@@ -21,6 +21,10 @@ class EngineBusy(EngineError):
     """The engine refused to queue the command; it was not taken."""
 
 
+class EngineRefused(EngineError):
+    """The token does not allow this request; it was not taken, and repeating does not help."""
+
+
 @dataclass(frozen=True, slots=True)
 class CommandResult:
     """A durable command's place in the journal and its events, in order."""

@@ -283,7 +283,9 @@ def decode_command(data: bytes) -> CommandRequest:
     return CommandRequest(request, trace, unpack_from(f"<{words}q", data, COMMAND_PREFIX_BYTES))
 
 
-def encode_result(request: int, sequence: int, time_ns: int, events: bytes, flags: int = 0) -> bytes:
+def encode_result(
+    request: int, sequence: int, time_ns: int, events: bytes, flags: int = 0
+) -> bytes:
     """Encode a result; `events` are the events' words, already little-endian."""
     count = len(events) // EVENT_BYTES
     body = HEADER_BYTES + _RESULT.size + len(events)
@@ -315,7 +317,9 @@ def decode_report(data: bytes) -> ExecutionReport:
     start = HEADER_BYTES + _REPORT.size
     if len(data) != start + count * _REPORTED_EVENT.size:
         raise _malformed("execution report")
-    rows = (_REPORTED_EVENT.unpack_from(data, start + i * _REPORTED_EVENT.size) for i in range(count))
+    rows = (
+        _REPORTED_EVENT.unpack_from(data, start + i * _REPORTED_EVENT.size) for i in range(count)
+    )
     return ExecutionReport(sequence, time_ns, tuple((row[0], row[1:]) for row in rows))
 
 

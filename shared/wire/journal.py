@@ -241,4 +241,3 @@ def _padded(size: int) -> int:
 def _seal(body: bytes) -> bytes:
     assert len(body) % 8 == 0
     return _LENGTH_AND_CRC.pack(len(body) + 8, google_crc32c.value(body)) + body
-

@@ -74,7 +74,12 @@ class TokenIssuer:
         return self._issue(MEMBER, account_id, (TRADE, READ), lifetime_s, now_s)
 
     def _issue(
-        self, kind: str, account_id: int, scopes: Collection[str], lifetime_s: int, now_s: float | None
+        self,
+        kind: str,
+        account_id: int,
+        scopes: Collection[str],
+        lifetime_s: int,
+        now_s: float | None,
     ) -> str:
         now_s = time.time() if now_s is None else now_s
         expires_s = int(now_s) + lifetime_s

@@ -1,10 +1,10 @@
 """How the answers to queries are laid out: a head of some words, then rows of a fixed width.
 
-    status       head only
-    account      head, then one row per instrument that the account has a position or order in
-    book         head, then rows of bids (best first), then rows of asks (best first)
-    open orders  rows only
-    order        head only; found for every id that the engine knows
+status       head only
+account      head, then one row per instrument that the account has a position or order in
+book         head, then rows of bids (best first), then rows of asks (best first)
+open orders  rows only
+order        head only; found for every id that the engine knows
 """
 
 from collections.abc import Iterator, Sequence
