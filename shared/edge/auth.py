@@ -31,7 +31,7 @@ class Principal:
 
 
 def principal(app: APIGatewayHttpResolver) -> Principal:
-    """Return who calls the route being handled; raise the 401 Problem for anything but an access token.
+    """Return who calls the route being handled; raise the 401 Problem without an access token.
 
     Signature, issuer, audience and expiry were checked by the API's authorizer. An ID token passes
     that check too, so its use is checked here.

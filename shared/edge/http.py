@@ -1,4 +1,4 @@
-"""HttpApp: a Lambda function behind the HTTP API, with one error shape and one log line a request."""
+"""HttpApp: a function behind the HTTP API, with one error shape and one log line a request."""
 
 import time
 import traceback
@@ -19,6 +19,7 @@ from shared.edge.problems import Problem, unavailable
 from shared.edge.requests import MAX_BODY_BYTES, check_request, loads
 from shared.edge.tracing import start_trace, trace_id
 from shared.ports.engine import EngineBusy, EngineError
+from shared.ports.failures import InfrastructureUnavailable
 from shared.postgres.pool import DatabaseUnavailable
 
 _ANSWER_HEADERS: Final = {
@@ -112,6 +113,7 @@ class HttpApp(APIGatewayHttpResolver):
                 lambda _: self._render(unavailable("engine_busy", "Try again.")),
             ),
             (EngineError, lambda _: self._render(_engine_down())),
+            (InfrastructureUnavailable, lambda _: self._render(_part_down())),
             (Exception, self._unexpected),
         ]
         for kind, render in handlers:
@@ -130,7 +132,7 @@ class HttpApp(APIGatewayHttpResolver):
         return Problem(405, "method_not_allowed", headers={"Allow": ", ".join(allowed)})
 
     def _unexpected(self, error: Exception) -> Response[str]:
-        """Log where an exception came from; its message may hold a client's data, so it stays out."""
+        """Log where an exception came from, without its message: that may hold a client's data."""
         frames = traceback.extract_tb(error.__traceback__)[-12:]
         self.logger.error(
             "unexpected exception",
@@ -178,6 +180,10 @@ def _database_down() -> Problem:
 
 def _engine_down() -> Problem:
     return unavailable("engine_unavailable", "The engine is not available.")
+
+
+def _part_down() -> Problem:
+    return unavailable("temporarily_unavailable", "A part of the platform is not available.")
 
 
 def _raw(response: Response[str]) -> dict[str, Any]:

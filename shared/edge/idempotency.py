@@ -1,5 +1,6 @@
 """The Idempotency-Key header: one execution per key, the first answer again for every repeat."""
 
+import contextlib
 import hashlib
 import json
 import time
@@ -56,7 +57,7 @@ class Idempotency(BaseMiddlewareHandler[APIGatewayHttpResolver]):
         claim = self._claim(scope, key, request_hash)
         if isinstance(claim, SavedAnswer):
             return _response(claim, replayed=True)
-        app.append_context(**{_CONTEXT_KEY: uuid.uuid5(uuid.NAMESPACE_URL, f"{scope} {key}")})
+        app.context[_CONTEXT_KEY] = uuid.uuid5(uuid.NAMESPACE_URL, f"{scope} {key}")
         try:
             answer = _saved(_run(app, next_middleware))
         except BaseException:
@@ -90,10 +91,8 @@ class Idempotency(BaseMiddlewareHandler[APIGatewayHttpResolver]):
             time.sleep(_POLL_S)
 
     def _release(self, scope: str, key: str, owner: uuid.UUID) -> None:
-        try:
+        with contextlib.suppress(DatabaseUnavailable):  # the key frees itself when its hold ends
             self._store.release(scope, key, owner)
-        except DatabaseUnavailable:
-            pass  # the key frees itself when its hold runs out
 
 
 def request_id(app: APIGatewayHttpResolver) -> uuid.UUID:

@@ -127,7 +127,7 @@ class Outbox:
             "select command_id, words, traceparent from {} where answered_at is null "
             "and (%s::bigint is null or account_id = %s) order by outbox_id limit %s for update"
         ).format(self._table)
-        return uow.connection.execute(query, (account_id, account_id, limit)).fetchall()  # type: ignore[return-value]
+        return uow.connection.execute(query, (account_id, account_id, limit)).fetchall()
 
     def _record(self, uow: UnitOfWork, answer: Answer) -> None:
         uow.connection.execute(
