@@ -1,4 +1,4 @@
-"""The order-entry protocol's client: one for threads, one for asyncio, one for a member's session."""
+"""The order-entry protocol's client: for threads, for asyncio, and for a member."""
 
 from shared.hotpath_client.answers import OrderView
 from shared.hotpath_client.async_client import AsyncEngineClient, MemberSession

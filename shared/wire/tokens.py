@@ -1,4 +1,4 @@
-"""Short-lived signed tokens of the order-entry protocol: issued by services, checked by the gateway.
+"""Short-lived signed tokens of the order-entry protocol: services issue, the gateway checks.
 
     v1.<base64url of the claims as JSON>.<base64url of the Ed25519 signature>
 
@@ -8,11 +8,9 @@ The gateway needs only the public key: no database is asked.
 import base64
 import binascii
 import json
-import os
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from cryptography.exceptions import InvalidSignature
@@ -29,8 +27,6 @@ ADMIN: Final = "admin"  # accounts, instruments, states, limits
 READ: Final = "read"  # queries
 SCOPES: Final = frozenset({TRADE, FUND, ADMIN, READ})
 
-PRIVATE_KEY_FILE: Final = "engine-signing.pem"
-PUBLIC_KEY_FILE: Final = "engine-public.pem"
 _PREFIX: Final = b"v1."
 _MAX_TOKEN: Final = 2048
 _CLAIMS: Final = {"kind", "account_id", "scopes", "exp"}
@@ -127,40 +123,6 @@ class TokenVerifier:
         if claims.expires_s <= (time.time() if now_s is None else now_s):
             raise TokenExpired("the token has expired")
         return claims
-
-
-def ensure_keys(directory: Path) -> tuple[Path, Path]:
-    """Return the files of the private and the public key, made first when they are absent."""
-    private_file, public_file = directory / PRIVATE_KEY_FILE, directory / PUBLIC_KEY_FILE
-    if not private_file.exists():
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        pem = Ed25519PrivateKey.generate().private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        _write_once(private_file, pem, 0o600)
-    key = serialization.load_pem_private_key(private_file.read_bytes(), password=None)
-    public_pem = key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    if not public_file.exists() or public_file.read_bytes() != public_pem:
-        public_file.write_bytes(public_pem)
-    return private_file, public_file
-
-
-def _write_once(path: Path, content: bytes, mode: int) -> None:
-    """Write a file that nobody ever sees half written; the first of two writers wins."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-    try:
-        os.link(temporary, path)
-    except FileExistsError:
-        pass
-    finally:
-        temporary.unlink()
 
 
 def _parse(document: bytes) -> TokenClaims:

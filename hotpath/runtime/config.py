@@ -1,0 +1,121 @@
+"""What the engine and the publisher are told by their environment."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+DURABILITIES: Final = ("os", "fsync")
+
+
+class ConfigError(Exception):
+    """A setting is missing or cannot be; the message names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineConfig:
+    """
+    TRADING_JOURNAL         folder of the journal
+    ENGINE_LISTEN           host:port of the order-entry protocol (port 0: any free one)
+    ENGINE_HEALTH_LISTEN    host:port of /health and /metrics; empty: not served
+    ENGINE_PUBLIC_KEY_FILE  PEM file of the key that tokens are verified with
+    TRADING_DURABILITY      os or fsync (default)
+    TRADING_SHARD           number of this shard, default 0
+    TRADING_SPIN            1: never sleep while idle
+    TRADING_SEGMENT_BYTES   size of a journal segment
+    TRADING_QUEUE           commands that may wait; above it ENGINE_BUSY is the answer
+    TRADING_FAULT           name:n, for tests: die at the n-th passage of a fault point
+    """
+
+    journal: Path
+    host: str
+    port: int
+    health_host: str
+    health_port: int | None
+    public_key_file: Path
+    durability: str
+    shard: int
+    spin: bool
+    segment_bytes: int
+    queue_commands: int
+    fault: str
+
+    @classmethod
+    def from_environment(cls, given: Mapping[str, str] | None = None) -> "EngineConfig":
+        """Read the settings; raise ConfigError for one that is missing or cannot be."""
+        values = os.environ if given is None else given
+        host, port = _address(values, "ENGINE_LISTEN", "127.0.0.1:4570")
+        health = values.get("ENGINE_HEALTH_LISTEN", "")
+        health_host, health_port = (
+            _address(values, "ENGINE_HEALTH_LISTEN") if health else ("", None)
+        )
+        return cls(
+            journal=Path(_required(values, "TRADING_JOURNAL")),
+            host=host,
+            port=port,
+            health_host=health_host,
+            health_port=health_port,
+            public_key_file=Path(_required(values, "ENGINE_PUBLIC_KEY_FILE")),
+            durability=_durability(values),
+            shard=_integer(values, "TRADING_SHARD", 0, 0, 63),
+            spin=values.get("TRADING_SPIN", "").lower() in ("1", "true", "yes", "on"),
+            segment_bytes=_integer(values, "TRADING_SEGMENT_BYTES", 64 << 20, 4096, 1 << 32),
+            queue_commands=_integer(values, "TRADING_QUEUE", 16_384, 1, 1 << 20),
+            fault=values.get("TRADING_FAULT", ""),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PublisherConfig:
+    """
+    TRADING_JOURNAL         folder of the journal
+    STREAM_URL              the event stream, as shared.streams.open_stream takes it
+    TRADING_HEALTH_FILE     touched every second while the publisher works; empty: none
+    TRADING_FAULT           as for the engine
+    """
+
+    journal: Path
+    stream_url: str
+    health_file: Path | None
+    fault: str
+
+    @classmethod
+    def from_environment(cls, given: Mapping[str, str] | None = None) -> "PublisherConfig":
+        values = os.environ if given is None else given
+        health_file = values.get("TRADING_HEALTH_FILE")
+        return cls(
+            journal=Path(_required(values, "TRADING_JOURNAL")),
+            stream_url=_required(values, "STREAM_URL"),
+            health_file=Path(health_file) if health_file else None,
+            fault=values.get("TRADING_FAULT", ""),
+        )
+
+
+def _required(values: Mapping[str, str], name: str) -> str:
+    value = values.get(name)
+    if not value:
+        raise ConfigError(f"{name} is not set")
+    return value
+
+
+def _durability(values: Mapping[str, str]) -> str:
+    durability = values.get("TRADING_DURABILITY") or "fsync"
+    if durability not in DURABILITIES:
+        raise ConfigError(f"TRADING_DURABILITY={durability}: must be {' or '.join(DURABILITIES)}")
+    return durability
+
+
+def _address(values: Mapping[str, str], name: str, default: str = "") -> tuple[str, int]:
+    text = values.get(name) or default
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65_535:
+        raise ConfigError(f"{name}={text}: must be host:port")
+    return host, int(port)
+
+
+def _integer(values: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
+    text = values.get(name) or str(default)
+    if not text.isdecimal() or not low <= int(text) <= high:
+        raise ConfigError(f"{name}={text}: must be a number from {low} to {high}")
+    return int(text)
