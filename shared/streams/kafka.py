@@ -1,0 +1,229 @@
+"""The event stream on Apache Kafka: explicit partitions, no rebalancing, only committed messages.
+
+Each publish is one transaction: all of its messages are stored or none. Transactions end with a
+marker that takes an offset of its own, so offsets skip numbers.
+"""
+
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from confluent_kafka import Consumer, KafkaError, KafkaException
+from confluent_kafka import TopicPartition as Place
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
+
+from shared.ports.event_stream import (
+    StoredMessage,
+    StreamError,
+    StreamUnavailable,
+    TopicPartition,
+    UnknownTopic,
+)
+from shared.streams.kafka_connection import (
+    CALL_TIMEOUT_S,
+    Lookup,
+    client_settings,
+    consumer_settings,
+    port_error,
+    stored,
+    translated,
+)
+from shared.streams.kafka_epochs import EPOCH_TOPIC
+from shared.streams.kafka_writer import KafkaStreamWriter
+
+_FETCH_WAIT_MS: Final = 1_000
+_REACHABLE_TIMEOUT_S: Final = 1.0
+_READ_LAST_WINDOW: Final = 16
+
+
+class KafkaEventStream:
+    """EventStream on the cluster at `host:port[,host:port]`."""
+
+    def __init__(self, bootstrap_servers: str) -> None:
+        self._bootstrap_servers = bootstrap_servers
+        self._lookup = Lookup(bootstrap_servers)
+        self._partitions: dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    def ensure_topics(self, partitions: Mapping[str, int]) -> None:
+        # -1: as many replicas as the cluster's default says.
+        self._create(NewTopic(topic, count, -1) for topic, count in partitions.items())
+        found = self._lookup.topics()
+        for topic, wanted in partitions.items():
+            if found.get(topic) != wanted:
+                raise StreamError(f"topic {topic} has {found.get(topic)} partitions, not {wanted}")
+
+    def end_offset(self, partition: TopicPartition) -> int:
+        self.require([partition])
+        return self._lookup.bounds(partition)[1]
+
+    def read_last(self, partition: TopicPartition) -> StoredMessage | None:
+        self.require([partition])
+        first, end = self._lookup.bounds(partition)
+        window = _READ_LAST_WINDOW
+        while True:
+            start = max(first, end - window)  # may hold nothing but markers
+            if messages := self._lookup.read(partition, start):
+                return messages[-1]
+            if start == first:
+                return None
+            window *= 8
+
+    def read_from(self, partition: TopicPartition, offset: int) -> list[StoredMessage]:
+        """Return the partition's messages from `offset` to its end."""
+        return self._lookup.read(partition, offset)
+
+    def writer(self, writer_id: str, epoch: int) -> KafkaStreamWriter:
+        self._create([NewTopic(EPOCH_TOPIC, 1, -1, config={"cleanup.policy": "compact"})])
+        return KafkaStreamWriter(self, self._bootstrap_servers, self._lookup, writer_id, epoch)
+
+    def reader(
+        self, group: str, partitions: Sequence[TopicPartition], *, from_beginning: bool = True
+    ) -> "KafkaStreamReader":
+        self.require(partitions)
+        reader = KafkaStreamReader(self._bootstrap_servers, group, partitions)
+        try:
+            for partition in partitions:
+                position = reader.committed(partition)
+                if position is None:
+                    first, end = self._lookup.bounds(partition)
+                    position = first if from_beginning else end
+                reader.start_at(partition, position)
+            reader.assign()
+        except BaseException:
+            reader.close()
+            raise
+        return reader
+
+    def close(self) -> None:
+        self._lookup.close()
+
+    def require(self, partitions: Iterable[TopicPartition]) -> None:
+        """Raise UnknownTopic unless all partitions exist; counts never change, so they are kept."""
+        for partition in partitions:
+            if not 0 <= partition.partition < self._count(partition.topic):
+                raise UnknownTopic(f"{partition.topic}-{partition.partition} does not exist")
+
+    def _count(self, topic: str) -> int:
+        with self._lock:
+            if topic not in self._partitions:
+                found = self._lookup.topics(topic)
+                if topic not in found:
+                    return 0
+                self._partitions[topic] = found[topic]
+            return self._partitions[topic]
+
+    def _create(self, topics: Iterable[NewTopic]) -> None:
+        """Create those of the topics that do not exist, and wait until they can be used."""
+        existing = self._lookup.topics()
+        missing = [topic for topic in topics if topic.topic not in existing]
+        if not missing:
+            return
+        admin = AdminClient(client_settings(self._bootstrap_servers))
+        futures = admin.create_topics(missing, request_timeout=CALL_TIMEOUT_S)
+        for future in futures.values():
+            try:
+                future.result(timeout=CALL_TIMEOUT_S)
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                    raise port_error(error.args[0]) from error
+        self._wait_for({topic.topic for topic in missing})
+
+    def _wait_for(self, topics: set[str]) -> None:
+        deadline = time.monotonic() + CALL_TIMEOUT_S
+        while not topics <= self._lookup.topics().keys():
+            if time.monotonic() > deadline:
+                raise StreamUnavailable(f"kafka: topics {sorted(topics)} do not appear")
+            time.sleep(0.02)
+
+
+class KafkaStreamReader:
+    """A consumer with its partitions assigned; the group serves only to keep its positions."""
+
+    def __init__(
+        self, bootstrap_servers: str, group: str, partitions: Sequence[TopicPartition]
+    ) -> None:
+        settings: dict[str, Any] = consumer_settings(bootstrap_servers, group)
+        settings |= {"fetch.wait.max.ms": _FETCH_WAIT_MS, "error_cb": self._note_error}
+        self._consumer = Consumer(settings)
+        self._positions = dict.fromkeys(partitions, 0)
+        self._doubt_reachable = False
+
+    def start_at(self, partition: TopicPartition, position: int) -> None:
+        """Set where reading begins, before `assign`."""
+        self._positions[partition] = position
+
+    def assign(self) -> None:
+        """Read from the positions on; what was fetched ahead is dropped."""
+        places = [Place(at.topic, at.partition, offset) for at, offset in self._positions.items()]
+        with translated():
+            self._consumer.assign(places)
+
+    def poll(self, max_messages: int, timeout_ms: int) -> list[StoredMessage]:
+        deadline = time.monotonic() + timeout_ms / 1_000
+        while True:
+            with translated():
+                first = self._consumer.poll(max(deadline - time.monotonic(), 0))
+                rest = self._consumer.consume(max_messages - 1, 0) if first is not None else []
+            messages = [] if first is None else self._received([first, *rest])
+            if messages:
+                self._doubt_reachable = False
+                return messages
+            if time.monotonic() >= deadline:
+                self._check_reachable()
+                return []
+
+    def position(self, partition: TopicPartition) -> int:
+        return self._positions[partition]
+
+    def commit(self, positions: Mapping[TopicPartition, int]) -> None:
+        if positions:
+            places = [Place(at.topic, at.partition, offset) for at, offset in positions.items()]
+            with translated():
+                self._consumer.commit(offsets=places, asynchronous=False)
+
+    def committed(self, partition: TopicPartition) -> int | None:
+        place = Place(partition.topic, partition.partition)
+        with translated():
+            (found,) = self._consumer.committed([place], timeout=CALL_TIMEOUT_S)
+            if found.error is not None:
+                raise port_error(found.error)
+        return found.offset if found.offset >= 0 else None
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        if partition not in self._positions:
+            raise UnknownTopic(f"{partition} is not one of this reader's partitions")
+        self._positions[partition] = max(offset, 0)
+        self.assign()
+
+    def close(self) -> None:
+        self._consumer.close()
+
+    def _received(self, batch: Iterable[Any]) -> list[StoredMessage]:
+        """Return the messages of a batch; take note of how far the partitions are read."""
+        messages = []
+        for received in batch:
+            error = received.error()
+            if error is None:
+                message = stored(received)
+                messages.append(message)
+                position = message.offset + 1
+            elif error.code() == KafkaError._PARTITION_EOF:
+                position = received.offset()
+            else:
+                self._note_error(error)
+                continue
+            self._positions[TopicPartition(received.topic(), received.partition())] = position
+        return messages
+
+    def _note_error(self, error: KafkaError) -> None:
+        """librdkafka goes on by itself after errors; an empty poll then asks whether it can."""
+        self._doubt_reachable = True
+
+    def _check_reachable(self) -> None:
+        if not self._doubt_reachable:
+            return
+        with translated():
+            self._consumer.list_topics(timeout=_REACHABLE_TIMEOUT_S)
+        self._doubt_reachable = False

@@ -1,0 +1,179 @@
+"""What all Kafka clients here have in common: settings, waiting times, errors of the port."""
+
+import logging
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message
+from confluent_kafka import TopicPartition as Place
+from confluent_kafka.admin import AdminClient
+
+from shared.ports.event_stream import (
+    MessageTooLarge,
+    StoredMessage,
+    StreamError,
+    StreamUnavailable,
+    TopicPartition,
+    UnknownTopic,
+)
+
+CALL_TIMEOUT_S: Final = 10.0
+
+# What goes wrong is raised; librdkafka need not print it as well.
+_SILENT: Final = logging.getLogger("librdkafka")
+_SILENT.setLevel(logging.CRITICAL + 1)
+
+_UNKNOWN: Final = (
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError._UNKNOWN_TOPIC,
+    KafkaError._UNKNOWN_PARTITION,
+)
+_AWAY: Final = (
+    KafkaError._ALL_BROKERS_DOWN,
+    KafkaError._MSG_TIMED_OUT,
+    KafkaError._RESOLVE,
+    KafkaError._TIMED_OUT,
+    KafkaError._TIMED_OUT_QUEUE,
+    KafkaError._TRANSPORT,
+    KafkaError._WAIT_COORD,
+)
+
+
+class Fenced(StreamError):
+    """Kafka says that another producer has taken this transactional id."""
+
+
+_FENCED: Final = (
+    KafkaError._FENCED,
+    KafkaError.INVALID_PRODUCER_EPOCH,
+    KafkaError.PRODUCER_FENCED,
+)
+
+
+def client_settings(bootstrap_servers: str) -> dict[str, Any]:
+    """Return the settings that every client has."""
+    return {
+        "bootstrap.servers": bootstrap_servers,
+        "reconnect.backoff.ms": 50,
+        "reconnect.backoff.max.ms": 1_000,
+        "socket.keepalive.enable": True,
+        "logger": _SILENT,
+    }
+
+
+def consumer_settings(bootstrap_servers: str, group: str) -> dict[str, Any]:
+    """Return the settings of a consumer with fixed partitions that sees only what is committed."""
+    return client_settings(bootstrap_servers) | {
+        "group.id": group,
+        "isolation.level": "read_committed",
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "enable.partition.eof": True,
+        "auto.offset.reset": "earliest",
+        "queued.max.messages.kbytes": 8_192,  # a consumer per route and partition adds up
+        "fetch.queue.backoff.ms": 5,
+    }
+
+
+def port_error(error: KafkaError) -> StreamError:
+    """Return the port's error for one of Kafka's."""
+    code, text = error.code(), f"kafka: {error.str()}"
+    if code in _FENCED:
+        return Fenced(text)
+    if code in _UNKNOWN:
+        return UnknownTopic(text)
+    if code == KafkaError.MSG_SIZE_TOO_LARGE:
+        return MessageTooLarge(text)
+    if code in _AWAY or error.retriable() or error.txn_requires_abort():
+        return StreamUnavailable(text)
+    return StreamError(text)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise the port's errors for those of the client."""
+    try:
+        yield
+    except KafkaException as error:
+        raise port_error(error.args[0]) from error
+
+
+def stored(message: Message) -> StoredMessage:
+    """Return a consumed message as the port describes it."""
+    topic, partition, offset = message.topic(), message.partition(), message.offset()
+    assert topic is not None and partition is not None and offset is not None
+    headers: Iterable[tuple[str, bytes | None]] = message.headers() or ()  # type: ignore[assignment]
+    return StoredMessage(
+        topic=topic,
+        partition=partition,
+        offset=offset,
+        timestamp_ms=message.timestamp()[1],
+        key=_bytes(message.key()),
+        value=_bytes(message.value()),
+        headers=tuple((name, value or b"") for name, value in headers),
+    )
+
+
+def _bytes(value: bytes | str | None) -> bytes:
+    return value.encode() if isinstance(value, str) else value or b""
+
+
+def ping(bootstrap_servers: str, timeout_s: float) -> str:
+    """Return how many brokers and topics there are; raise StreamUnavailable if none answers."""
+    with translated():
+        found = AdminClient(client_settings(bootstrap_servers)).list_topics(timeout=timeout_s)
+    return f"brokers={len(found.brokers)} topics={len(found.topics)}"
+
+
+class Lookup:
+    """A consumer for what its own process wants to know, apart from all groups; for any thread."""
+
+    def __init__(self, bootstrap_servers: str) -> None:
+        self._lock = threading.Lock()
+        settings = consumer_settings(bootstrap_servers, "lookup") | {"fetch.wait.max.ms": 10}
+        self._consumer = Consumer(settings)
+
+    def bounds(self, partition: TopicPartition) -> tuple[int, int]:
+        """Return the partition's first offset and its end (of what is committed)."""
+        place = Place(partition.topic, partition.partition)
+        with self._lock, translated():
+            found = self._consumer.get_watermark_offsets(place, timeout=CALL_TIMEOUT_S)
+        if found is None:
+            raise StreamUnavailable(f"kafka: no answer about {partition}")
+        return found
+
+    def read(self, partition: TopicPartition, offset: int) -> list[StoredMessage]:
+        """Return the partition's messages from `offset` to its end."""
+        messages: list[StoredMessage] = []
+        with self._lock, translated():
+            self._consumer.assign([Place(partition.topic, partition.partition, offset)])
+            try:
+                while (message := self._next()) is not None:
+                    messages.append(message)
+            finally:
+                self._consumer.unassign()
+        return messages
+
+    def _next(self) -> StoredMessage | None:
+        """Return the next message, or None at the end."""
+        message = self._consumer.poll(CALL_TIMEOUT_S)
+        if message is None:
+            raise StreamUnavailable(f"kafka: nothing came within {CALL_TIMEOUT_S} s")
+        error = message.error()
+        if error is None:
+            return stored(message)
+        if error.code() == KafkaError._PARTITION_EOF:
+            return None
+        raise port_error(error)
+
+    def topics(self, topic: str | None = None) -> dict[str, int]:
+        """Return the number of partitions of each topic, or of the one asked for."""
+        with self._lock, translated():
+            found = self._consumer.list_topics(topic, timeout=CALL_TIMEOUT_S).topics
+        return {name: len(about.partitions) for name, about in found.items() if about.error is None}
+
+    def close(self) -> None:
+        with self._lock:
+            self._consumer.close()

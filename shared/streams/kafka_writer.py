@@ -1,0 +1,221 @@
+"""The Kafka writer: one transaction per publish, fenced by Kafka and by the epoch that it keeps."""
+
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Protocol
+
+from confluent_kafka import KafkaError, Producer
+from confluent_kafka import Message as Delivered
+
+from shared.ports.event_stream import (
+    MAX_EPOCH,
+    MAX_MESSAGE_BYTES,
+    Message,
+    StoredMessage,
+    StreamUnavailable,
+    TopicPartition,
+    WriterFenced,
+)
+from shared.streams.batches import by_partition, not_yet_stored
+from shared.streams.kafka_connection import (
+    CALL_TIMEOUT_S,
+    Fenced,
+    Lookup,
+    client_settings,
+    port_error,
+    translated,
+)
+from shared.streams.kafka_epochs import EPOCH_TOPIC, WriterEpoch, read_epoch
+
+_TAKE_OVER_ATTEMPTS: Final = 5
+_TRANSACTION_TIMEOUT_MS: Final = 30_000
+_DELIVERY_TIMEOUT_MS: Final = 10_000
+
+
+class _Partitions(Protocol):
+    """What the writer asks of its stream."""
+
+    def require(self, partitions: Sequence[TopicPartition]) -> None: ...
+
+    def end_offset(self, partition: TopicPartition) -> int: ...
+
+    def read_from(self, partition: TopicPartition, offset: int) -> list[StoredMessage]: ...
+
+
+class KafkaStreamWriter:
+    """The writer of `writer_id` until one of the same or a higher epoch opens it again.
+
+    After any failure the producer is dropped. The next publish opens it again, which makes Kafka
+    finish what was under way, and then looks which of its messages are stored.
+    """
+
+    def __init__(
+        self,
+        stream: _Partitions,
+        bootstrap_servers: str,
+        lookup: Lookup,
+        writer_id: str,
+        epoch: int,
+    ) -> None:
+        if not 0 <= epoch <= MAX_EPOCH:
+            raise ValueError(f"epoch {epoch} is outside 0..2^53-1")
+        self._stream = stream
+        self._bootstrap_servers = bootstrap_servers
+        self._lookup = lookup
+        self._writer_id = writer_id
+        self._identity = WriterEpoch(epoch, uuid.uuid4().hex)
+        self._producer: Producer | None = None
+        self._recorded = False  # whether the epoch topic has ever held this writer's identity
+        self._delivered: dict[tuple[str | None, int | None], int] = {}
+        self._delivery_error: KafkaError | None = None
+        # Per partition a position before the publish under way; whether some of it may be stored.
+        self._base: dict[TopicPartition, int] = {}
+        self._doubtful: set[TopicPartition] = set()
+        self._open()
+
+    def publish(self, messages: Sequence[Message]) -> None:
+        batches = by_partition(messages)
+        self._stream.require(list(batches))
+        for partition in batches:
+            if partition not in self._base:
+                self._base[partition] = self._stream.end_offset(partition)
+        doubtful = self._doubtful & batches.keys()
+        self._doubtful.update(batches)
+        for _ in range(_TAKE_OVER_ATTEMPTS):
+            producer = self._open()
+            ends, missing = self._missing(batches, doubtful)
+            try:
+                self._commit(producer, missing)
+            except Fenced:
+                doubtful = set(batches)
+                continue
+            for partition in batches:
+                delivered = self._delivered.get((partition.topic, partition.partition), 0)
+                self._base[partition] = max(delivered, ends[partition])
+            self._doubtful.difference_update(batches)
+            return
+        raise StreamUnavailable(f"writer {self._writer_id} is fenced again and again")
+
+    def close(self) -> None:
+        self._drop()
+
+    # --- the messages ---------------------------------------------------------------------------
+
+    def _missing(
+        self, batches: Mapping[TopicPartition, list[Message]], doubtful: set[TopicPartition]
+    ) -> tuple[dict[TopicPartition, int], list[Message]]:
+        """Return a position after what is known of each partition, and all that is not stored."""
+        ends, missing = {}, []
+        for partition, batch in batches.items():
+            ends[partition] = self._base[partition]
+            if partition in doubtful:
+                stored = self._stream.read_from(partition, ends[partition])
+                batch = not_yet_stored(stored, batch)
+                ends[partition] = stored[-1].offset + 1 if stored else ends[partition]
+            missing += batch
+        return ends, missing
+
+    def _commit(self, producer: Producer, messages: Sequence[Message]) -> None:
+        """Store all messages in one transaction; whatever fails, the producer is dropped."""
+        self._delivered.clear()
+        self._delivery_error = None
+        if not messages:
+            return
+        timestamp_ms = time.time_ns() // 1_000_000
+        try:
+            with translated():
+                producer.begin_transaction()
+                for number, message in enumerate(messages):
+                    self._produce(producer, message, timestamp_ms)
+                    if number % 1_000 == 999:
+                        producer.poll(0)
+                producer.commit_transaction(CALL_TIMEOUT_S)
+        except BaseException:
+            self._drop()
+            raise
+
+    def _produce(self, producer: Producer, message: Message, timestamp_ms: int) -> None:
+        while True:
+            if self._delivery_error is not None:
+                raise port_error(self._delivery_error)
+            try:
+                producer.produce(
+                    message.topic,
+                    value=message.value,
+                    key=message.key,
+                    partition=message.partition,
+                    timestamp=timestamp_ms,
+                    headers=list(message.headers) or None,
+                )
+                return
+            except BufferError:  # the queue to the broker is full
+                producer.poll(0.1)
+
+    def _on_delivery(self, error: KafkaError | None, message: Delivered) -> None:
+        if error is not None:
+            self._delivery_error = error
+        else:
+            offset = message.offset()
+            self._delivered[message.topic(), message.partition()] = (offset or 0) + 1
+
+    # --- who may publish ------------------------------------------------------------------------
+
+    def _open(self) -> Producer:
+        """Return a producer that is known to be the rightful one of this writer id.
+
+        Kafka fences whoever came first, even if it came with the higher epoch. So each side looks
+        at the epochs: the lower one gives up, the higher one takes the id back.
+        """
+        if self._producer is not None:
+            return self._producer
+        for _ in range(_TAKE_OVER_ATTEMPTS):
+            self._check_not_superseded()  # before disturbing the rightful writer
+            producer = self._new_producer()
+            try:
+                with translated():
+                    producer.init_transactions(CALL_TIMEOUT_S)
+                self._producer = producer
+                if self._check_not_superseded() != self._identity:
+                    self._record_identity(producer)
+            except Fenced:
+                self._drop()
+                continue
+            except BaseException:
+                self._drop()
+                raise
+            return producer
+        raise StreamUnavailable(f"writer {self._writer_id} is fenced again and again")
+
+    def _check_not_superseded(self) -> WriterEpoch | None:
+        """Return the writer id's record; WriterFenced if another is the rightful writer."""
+        found = read_epoch(self._lookup, self._writer_id)
+        if found is None or found == self._identity:
+            return found
+        higher = found.epoch > self._identity.epoch
+        later = self._recorded and found.epoch == self._identity.epoch
+        if higher or later:
+            raise WriterFenced(f"writer {self._writer_id} is open with epoch {found.epoch}")
+        return found
+
+    def _record_identity(self, producer: Producer) -> None:
+        record = Message(EPOCH_TOPIC, 0, self._writer_id.encode(), self._identity.encode())
+        self._commit(producer, [record])
+        self._recorded = True
+
+    def _new_producer(self) -> Producer:
+        settings: dict[str, Any] = client_settings(self._bootstrap_servers) | {
+            "transactional.id": self._writer_id,  # implies acks=all and idempotence
+            "transaction.timeout.ms": _TRANSACTION_TIMEOUT_MS,
+            "message.timeout.ms": _DELIVERY_TIMEOUT_MS,
+            "message.max.bytes": MAX_MESSAGE_BYTES + 4_096,
+            "linger.ms": 5,
+            "on_delivery": self._on_delivery,  # one for all: a callable per message costs double
+        }
+        return Producer(settings)
+
+    def _drop(self) -> None:
+        """Let the producer go. It is not closed in good order: that would wait for the broker."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            producer.purge()
