@@ -29,15 +29,13 @@ def engine_signing_key(settings: Settings) -> str:
 
 
 def engine_public_key_file(settings: Settings) -> Path:
-    """Return the PEM file of the public half, which the engine verifies tokens with."""
+    """Return the PEM file of the public half, with which the engine verifies tokens."""
     file = settings.keys / "engine-public-key.pem"
     private = serialization.load_pem_private_key(engine_signing_key(settings).encode(), None)
-    assert isinstance(private, Ed25519PrivateKey)
     pem = private.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
-    write_private(file, pem.decode())
-    return file
+    return file if _has(file, pem.decode()) else write_private(file, pem.decode())
 
 
 def token(settings: Settings, name: str) -> str:
@@ -54,17 +52,22 @@ def _new_signing_key() -> str:
     return pem.decode()
 
 
+def _has(file: Path, text: str) -> bool:
+    return file.exists() and file.read_text(encoding="utf-8") == text
+
+
 def _text(file: Path, make: Callable[[], str]) -> str:
     if not file.exists():
         write_private(file, make())
     return file.read_text(encoding="utf-8")
 
 
-def write_private(file: Path, text: str) -> None:
-    """Write a file that only its owner may read, whole or not at all."""
+def write_private(file: Path, text: str) -> Path:
+    """Write a file that only its owner may read, whole or not at all; return it."""
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     replacement = file.with_suffix(f".{os.getpid()}.new")
     descriptor = os.open(replacement, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
         stream.write(text)
     replacement.replace(file)
+    return file

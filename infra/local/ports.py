@@ -8,7 +8,6 @@ import psutil
 from infra.local.errors import PortTaken
 from infra.local.settings import port_is_free
 
-
 # The threads of a killed process may hold its sockets for a moment longer.
 _PREDECESSOR_S: Final = 1.0
 

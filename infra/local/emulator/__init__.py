@@ -1,4 +1,4 @@
-"""The AWS emulator inside a process of our own: ministack, with its defects cured and its state kept.
+"""The AWS emulator in a process of our own: ministack, its defects cured, its state kept.
 
-`python -m infra.local.emulator` serves it; `infra/local/parts/emulator.py` says with which settings.
+`python -m infra.local.emulator` serves it; `infra/local/parts/emulator.py` says how it is started.
 """

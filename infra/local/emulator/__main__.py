@@ -7,7 +7,6 @@ import logging
 import os
 import shutil
 import signal
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +23,9 @@ logger = logging.getLogger("infra.local.emulator")
 
 def main() -> None:
     """Serve until SIGTERM or SIGINT, then take a last checkpoint."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    logging.basicConfig(
+        level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s"
+    )
     port, folder = int(os.environ["EMULATOR_PORT"]), Path(os.environ["EMULATOR_FOLDER"])
     os.environ.update(emulator_environment(port, folder))
     asyncio.run(_serve(port, folder))
@@ -105,7 +106,10 @@ def _encode(service: str, state: Any) -> str:
     """Return a service's state in the format that ministack loads."""
     from ministack.core import persistence
 
-    document = {"__ministack_format__": persistence._state_format_version(service), "payload": state}
+    document = {
+        "__ministack_format__": persistence._state_format_version(service),
+        "payload": state,
+    }
     return json.dumps(document, default=persistence._json_default)
 
 
@@ -131,4 +135,4 @@ async def _take_regularly(checkpoints: Checkpoints, take_checkpoint: Any) -> Non
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -60,7 +60,11 @@ class Checkpoints:
         taken_at_s = None
         if manifest.exists():
             taken_at_s = float(json.loads(manifest.read_text(encoding="utf-8"))["taken_at_s"])
-        lost = Counter(self._since.read_text(encoding="utf-8").splitlines()) if self._since.exists() else Counter[str]()
+        lost = (
+            Counter(self._since.read_text(encoding="utf-8").splitlines())
+            if self._since.exists()
+            else Counter[str]()
+        )
         self._since.unlink(missing_ok=True)
         return Restored(taken_at_s, dict(sorted(lost.items())))
 

@@ -51,9 +51,7 @@ def report_exception_classes() -> None:
     lambda_runtime._PYTHON_WORKER_SCRIPT = script.replace(_WORKER_REPORTS, _WORKER_REPORTS_THE_TYPE)
     execute = lambda_svc._execute_function_warm
 
-    def execute_and_unwrap(
-        function: dict[str, Any], event: Any, request_id: str
-    ) -> dict[str, Any]:
+    def execute_and_unwrap(function: dict[str, Any], event: Any, request_id: str) -> dict[str, Any]:
         outcome: dict[str, Any] = execute(function, event, request_id)
         body = outcome.get("body")
         if not (isinstance(body, dict) and _HANDLER_FAILED in body):

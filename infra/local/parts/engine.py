@@ -1,0 +1,50 @@
+"""The engine (gateway, sequencer, journal, core) and the publisher that tails its journal."""
+
+from infra.local import health, keys
+from infra.local.part import Part, python_part
+from infra.local.settings import Settings
+
+# A journal is replayed before the engine answers.
+_RECOVERY_TIMEOUT_S = 120.0
+
+
+def engine(settings: Settings) -> Part:
+    """Return the engine. It needs no other part; which core it runs is decided by `build-core`."""
+    environment = {
+        "TRADING_JOURNAL": str(settings.journal),
+        "ENGINE_LISTEN": settings.address("engine"),
+        "ENGINE_HEALTH_LISTEN": settings.address("engine-health"),
+        "ENGINE_PUBLIC_KEY_FILE": str(keys.engine_public_key_file(settings)),
+        "TRADING_DURABILITY": settings.durability,
+        "TRADING_SPIN": "1" if settings.spin else "0",
+    }
+    return python_part(
+        settings,
+        "engine",
+        "hotpath.runtime",
+        environment=environment,
+        health=health.http(settings.engine_health_url),
+        after=("build-core",),
+        ports=(settings.port("engine"), settings.port("engine-health")),
+        prepare=lambda: settings.journal.mkdir(parents=True, exist_ok=True),
+        start_timeout_s=_RECOVERY_TIMEOUT_S,
+    )
+
+
+def publisher(settings: Settings) -> Part:
+    """Return the publisher; healthy while it touches its heartbeat file."""
+    heartbeat = settings.health_file("publisher")
+    return python_part(
+        settings,
+        "publisher",
+        "hotpath.runtime.publisher",
+        environment={
+            "TRADING_JOURNAL": str(settings.journal),
+            "STREAM_URL": settings.stream_url,
+            "TRADING_HEALTH_FILE": str(heartbeat),
+        },
+        health=health.heartbeat(heartbeat),
+        after=("stream", "engine"),
+        prepare=lambda: heartbeat.unlink(missing_ok=True),
+        start_timeout_s=_RECOVERY_TIMEOUT_S,
+    )
