@@ -57,6 +57,8 @@ def calendar(name: str) -> TradingCalendar:
         raise CalendarError(f"there is no calendar {name}")
     zone, years = HOLIDAYS[name]
     holidays = frozenset(
-        date(year, int(text[:2]), int(text[2:])) for year, days in years.items() for text in days.split()
+        date(year, int(text[:2]), int(text[2:]))
+        for year, days in years.items()
+        for text in days.split()
     )
     return TradingCalendar(name, ZoneInfo(zone), holidays)

@@ -111,9 +111,7 @@ class PostgresLedger:
             return None
         return TransferRecord(row[0], kind, reference, TransferState(row[1]), created=False)
 
-    def _record(
-        self, transfers: Sequence[Transfer], state: TransferState
-    ) -> list[TransferRecord]:
+    def _record(self, transfers: Sequence[Transfer], state: TransferState) -> list[TransferRecord]:
         for transfer in transfers:
             _check(transfer)
         wanted = _by_key(transfers)

@@ -142,8 +142,9 @@ class RiskEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class SettlementEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A netting instruction's outcome. Topic `settlement-events`, key account_id.
 
-    Published by the settlement service; `sequence` counts its own events. `type` is SETTLED, FAILED
-    or ROLLED.
+    Published by the settlement service; `sequence` orders its own events. `type` is SETTLED, or
+    ROLLED when the instruction was given up and its trades are due again in a later batch. An order
+    is settled once it is done and all its trades are; the orders service knows both.
     """
 
     v: int = 1
@@ -159,6 +160,5 @@ class SettlementEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     quantity_lots: int  # signed
     trade_ids: list[str]
     order_ids: list[str]  # this member's orders in those trades
-    fully_settled_order_ids: list[str] = []  # orders that are done and have no unsettled trade left
     reason: str = ""
     trace_id: str = ""

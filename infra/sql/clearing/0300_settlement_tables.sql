@@ -31,6 +31,7 @@ create table settlement.batches (
     batch_id date primary key,  -- the business date
     state text not null default 'OPEN' check (state in ('OPEN', 'DONE')),
     passes integer not null default 0,
+    settled_before_pass integer not null default 0,
     opened_at timestamptz not null default now(),
     done_at timestamptz
 );
@@ -49,7 +50,8 @@ create table settlement.instructions (
         check (state in ('NETTED', 'PREPARED', 'WAITING', 'SETTLED', 'ROLLED')),
     reason text not null default '',
     attempts integer not null default 0,
-    transfer_id bigint,  -- the last one prepared in the ledger
+    transfer_id bigint,  -- the last one prepared in the ledger; none when nothing is left to move
+    payment_outcome text not null default '',
     trace_id text not null default '',
     created_at timestamptz not null default now(),
     settled_at timestamptz
@@ -85,19 +87,13 @@ create table settlement.instruction_obligations (
 );
 create index instructions_of_trade on settlement.instruction_obligations (trade_id);
 
--- Orders that a settlement event has named as fully settled.
-create table settlement.finished_orders (
-    order_id bigint primary key,
-    account_id bigint not null,
-    finished_at timestamptz not null default now()
-);
-
+-- Events to publish, stored with the decision. Their bytes follow from this and the instruction,
+-- neither of which changes any more.
 create table settlement.events_outbox (
     event_sequence bigint generated always as identity primary key,
     instruction_number bigint not null references settlement.instructions,
     event_type text not null check (event_type in ('SETTLED', 'ROLLED')),
     occurred_ns bigint not null,
-    message bytea,  -- the exact bytes, fixed before they are first sent
     published_at timestamptz,
     unique (instruction_number, event_type)
 );
@@ -124,8 +120,7 @@ create table settlement.reconciliations (
     reconciliation_id bigint generated always as identity primary key,
     batch_id date not null references settlement.batches,
     checked_at timestamptz not null default now(),
-    accounts integer not null,
-    comparisons integer not null
+    accounts integer not null
 );
 create table settlement.breaks (
     reconciliation_id bigint not null references settlement.reconciliations,

@@ -17,7 +17,7 @@ create view reporting.trades as
     group by t.trade_id;
 
 create view reporting.reconciliations as
-    select r.reconciliation_id, r.batch_id, r.accounts, r.comparisons, b.kind, b.account_id,
+    select r.reconciliation_id, r.batch_id, r.accounts, b.kind, b.account_id,
            b.subject, b.expected, b.found
     from settlement.reconciliations r left join settlement.breaks b using (reconciliation_id);
 
