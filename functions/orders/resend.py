@@ -22,7 +22,7 @@ class ResendReport:
 
 
 def resend(source: PoolSource, service: OrderService) -> ResendReport:
-    """Send unanswered orders in the order of their ids, until none is left or the engine is away."""
+    """Send unanswered orders by their ids, until none is left or the engine is away."""
     sent = answered = after = 0
     while sent < MAX_ORDERS:
         with UnitOfWork(source) as uow:
