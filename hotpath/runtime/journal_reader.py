@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -36,7 +37,7 @@ def segment_number(path: Path) -> int:
 def segment_paths(directory: Path) -> list[Path]:
     """Return the journal's segments in order; raise JournalDamaged when one is missing."""
     paths = sorted(directory.glob(SEGMENT_PATTERN))
-    for before, after in zip(paths, paths[1:], strict=False):
+    for before, after in pairwise(paths):
         if segment_number(after) != segment_number(before) + 1:
             raise JournalDamaged(f"a segment is missing between {before.name} and {after.name}")
     return paths
@@ -44,7 +45,7 @@ def segment_paths(directory: Path) -> list[Path]:
 
 @dataclass(frozen=True, slots=True)
 class Tail:
-    """Where the journal ends: the next record goes to `offset` of segment `number` (0: none yet)."""
+    """Where the journal ends: the next record goes to `offset` of segment `number`, 0: none yet."""
 
     number: int
     offset: int

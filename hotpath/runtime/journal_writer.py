@@ -122,7 +122,7 @@ class JournalWriter:
         if tail.torn_bytes:
             os.ftruncate(self._descriptor, tail.offset)
             os.posix_fallocate(self._descriptor, 0, self._size)
-        # The page cache may hold more than the disk: what was read is made durable before it counts.
+        # The page cache may hold more than the disk: what was read becomes durable before it counts
         os.fsync(self._descriptor)
 
     def _rotate(self, record_bytes: int) -> None:

@@ -4,6 +4,7 @@ A pipe and not a socket, because its path may have any length. A lost wake-up co
 own time-out and nothing else.
 """
 
+import contextlib
 import errno
 import os
 import select
@@ -43,10 +44,8 @@ class Sleeper:
 
     def __init__(self, directory: Path) -> None:
         path = directory / PIPE_NAME
-        try:
+        with contextlib.suppress(FileExistsError):
             os.mkfifo(path, 0o600)
-        except FileExistsError:
-            pass
         # Open for writing too, so that the pipe never reads as ended when the engine goes away.
         self._descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK)
         self._poll = select.poll()
@@ -55,10 +54,8 @@ class Sleeper:
     def sleep(self, timeout_ms: int) -> None:
         """Return when woken, or after `timeout_ms`."""
         if self._poll.poll(timeout_ms):
-            try:
+            with contextlib.suppress(BlockingIOError):
                 os.read(self._descriptor, 4096)
-            except BlockingIOError:
-                pass
 
     def close(self) -> None:
         os.close(self._descriptor)

@@ -1,8 +1,8 @@
 """The asyncio clients of the order-entry protocol: pipelined, with execution reports."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from typing import Any, Final, Self
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Final, Self, TypeVar
 
 from shared.domain.commands import Command
 from shared.domain.events import EngineEvent
@@ -21,6 +21,7 @@ from shared.wire import frames
 
 ReportCallback = Callable[[list[EngineEvent]], None]
 _LOGON_TIMEOUT_S: Final = 5.0
+_Answer = TypeVar("_Answer")
 
 
 class Session(asyncio.Protocol):
@@ -278,7 +279,7 @@ class AsyncEngineClient:
                 )
             return self._session
 
-    async def _in_time(self, answer: Any) -> Any:
+    async def _in_time(self, answer: Awaitable[_Answer]) -> _Answer:
         try:
             return await asyncio.wait_for(answer, self._timeout_s)
         except TimeoutError as error:

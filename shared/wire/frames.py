@@ -17,7 +17,7 @@ from shared.domain import records as r
 PROTOCOL_VERSION: Final = 1
 HEADER_BYTES: Final = 8
 MAX_REQUEST_BYTES: Final = 4096  # what the gateway takes
-MAX_ANSWER_BYTES: Final = 16 << 20  # what a client takes: a full book, a sweep of many orders
+MAX_ANSWER_BYTES: Final = 8 << 20  # what a client takes: a full book, a sweep of many orders
 TRACE_BYTES: Final = 24  # W3C trace id (16) and span id (8); zeros when there is none
 NO_TRACE: Final = bytes(TRACE_BYTES)
 

@@ -198,7 +198,7 @@ def encode_epoch(next_sequence: int, time_ns: int, mark: EpochMark) -> bytes:
 
 
 def record_length(data: bytes, offset: int) -> int:
-    """Return the length that stands at `offset`, 0 where nothing was written; no more is checked."""
+    """Return the length that stands at `offset`: 0 where nothing was written. Checks nothing."""
     return int.from_bytes(data[offset : offset + 4], "little")
 
 
