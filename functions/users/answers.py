@@ -77,9 +77,11 @@ def check_id_of(webhook: Any) -> str | None:
     return check_id if isinstance(check_id, str) and _UUID.fullmatch(check_id) else None
 
 
-def token_claims(account_id: int | None) -> dict[str, Any]:
+def token_claims(user: User | None) -> dict[str, Any]:
     """Return what the trigger adds to an access token."""
-    claims = {} if account_id is None else {"account_id": str(account_id)}
+    claims: dict[str, str] = {}
+    if user is not None and user.account_id is not None:
+        claims = {"account_id": str(user.account_id), "account_currency": user.currency}
     return {
         "claimsAndScopeOverrideDetails": {
             "accessTokenGeneration": {"claimsToAddOrOverride": claims},

@@ -105,7 +105,7 @@ def pre_token_generation_handler(event: dict[str, Any], _: LambdaContext) -> dic
     subject = event["request"]["userAttributes"]["sub"]
     with UnitOfWork(lambda: dsn("users")) as uow:
         user = user_by_subject(uow, subject)
-    event["response"] = answers.token_claims(None if user is None else user.account_id)
+    event["response"] = answers.token_claims(user)
     app.logger.info("token", extra={"user_id": subject, "trigger": event.get("triggerSource", "")})
     return event
 

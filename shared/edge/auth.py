@@ -12,10 +12,11 @@ from shared.edge.problems import Problem
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A user; `account_id` is None until identity checks are passed and a new token is fetched."""
+    """A user; there is no account until identity checks are passed and a new token is fetched."""
 
     user_id: str
     account_id: int | None
+    account_currency: str  # empty without an account
     groups: frozenset[str]
     scopes: frozenset[str]
 
@@ -49,6 +50,7 @@ def principal_of(claims: Mapping[str, Any]) -> Principal:
     return Principal(
         user_id=str(user_id),
         account_id=_account_id(claims.get("account_id")),
+        account_currency=str(claims.get("account_currency") or ""),
         groups=_words(claims.get("cognito:groups")),
         scopes=_words(claims.get("scope")),
     )

@@ -39,7 +39,9 @@ class HttpApp(APIGatewayHttpResolver):
     ... handler = app.handler
     """
 
-    def __init__(self, service: str, *, max_body_bytes: int = MAX_BODY_BYTES) -> None:
+    def __init__(
+        self, service: str, *, max_body_bytes_by_route: Mapping[str, int] | None = None
+    ) -> None:
         super().__init__(
             enable_validation=True,
             json_body_deserializer=loads,
@@ -47,7 +49,7 @@ class HttpApp(APIGatewayHttpResolver):
         )
         self.service = service
         self.logger = Logger(service=service)
-        self._max_body_bytes = max_body_bytes
+        self._max_body_bytes = max_body_bytes_by_route or {}
         self._refusal_code = ""
         self._register_exception_handlers()
 
@@ -70,7 +72,7 @@ class HttpApp(APIGatewayHttpResolver):
 
     def _answer(self, event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         try:
-            check_request(event, self._max_body_bytes)
+            check_request(event, self._max_body_bytes.get(event.get("rawPath", ""), MAX_BODY_BYTES))
             return self.resolve(event, context)
         except Problem as problem:
             return _raw(self._render(problem))

@@ -57,7 +57,7 @@ create table payments.settlement_payments (
     account_id bigint not null,
     currency text not null check (currency ~ '^[A-Z]{3}$'),
     cash_minor bigint not null,
-    transfer_id bigint not null,
+    transfer_id bigint,                 -- the one prepared in the ledger; none when no cash moves
     outcome text not null check (outcome in ('CONFIRMED', 'REFUSED')),
     reason text not null default '',
     created_at timestamptz not null default clock_timestamp()
@@ -95,6 +95,5 @@ create index idempotency_keys_by_age on payments.idempotency_keys (created_at);
 
 grant usage on schema payments to payments_app;
 grant select, insert, update on payments.deposits, payments.webhook_events, payments.withdrawals,
-    payments.engine_outbox to payments_app;
-grant select, insert on payments.settlement_payments to payments_app;
+    payments.settlement_payments, payments.engine_outbox to payments_app;
 grant select, insert, update, delete on payments.idempotency_keys to payments_app;
