@@ -119,7 +119,8 @@ def _insert_instruction(uow: UnitOfWork, batch_id: date, isin: str, position: Ne
         "insert into settlement.instructions (instruction_id, batch_id, account_id, instrument_id, "
         "isin, currency, cash_minor, quantity_lots, trace_id) "
         "select concat_ws('-', %(day)s::text, %(account)s::text, %(instrument)s::text, "
-        "1 + count(*)), %(batch)s, %(account)s, %(instrument)s, %(isin)s, %(currency)s, %(cash)s, %(lots)s,"
+        "1 + count(*)), "
+        "%(batch)s, %(account)s, %(instrument)s, %(isin)s, %(currency)s, %(cash)s, %(lots)s,"
         " (select trace_id from settlement.trades where trade_id = %(first_trade)s) "
         "from settlement.instructions where batch_id = %(batch)s and account_id = %(account)s "
         "and instrument_id = %(instrument)s returning instruction_number",

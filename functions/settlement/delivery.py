@@ -110,7 +110,20 @@ def _lock(uow: UnitOfWork, instruction_id: str) -> Instruction:
     ).fetchone()
     if row is None:
         raise LookupError(f"there is no instruction {instruction_id}")
-    return Instruction(*row[:8], InstructionState(row[8]), *row[9:])
+    return Instruction(
+        number=row[0],
+        instruction_id=row[1],
+        account_id=row[2],
+        instrument_id=row[3],
+        isin=row[4],
+        currency=row[5],
+        cash_minor=row[6],
+        quantity_lots=row[7],
+        state=InstructionState(row[8]),
+        attempts=row[9],
+        transfer_id=row[10],
+        trace_id=row[11],
+    )
 
 
 def _legs(instruction: Instruction) -> list[Entry]:

@@ -11,7 +11,7 @@ CHAIN_START: Final = hashlib.sha256(b"").digest()
 
 
 def imbalances(amounts: Iterable[tuple[str, int]]) -> dict[str, int]:
-    """Return the assets of (asset, signed amount) pairs that do not sum to zero, with their sums."""
+    """Return the sums per asset of (asset, signed amount) pairs, those that are zero left out."""
     sums: dict[str, int] = {}
     for asset, amount in amounts:
         sums[asset] = sums.get(asset, 0) + amount

@@ -1,4 +1,4 @@
-"""The double-entry ledger in PostgreSQL. The tables' own triggers keep its rules for raw SQL too."""
+"""The double-entry ledger in PostgreSQL; its tables' own triggers hold its rules for raw SQL."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

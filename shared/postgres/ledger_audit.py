@@ -27,7 +27,7 @@ _STEPS = """
 
 @dataclass(frozen=True, slots=True)
 class ChainReport:
-    """`broken_at` is the first sequence that does not follow from all before it; None when sound."""
+    """`broken_at` is the first sequence that does not follow from those before; None when sound."""
 
     length: int
     head: bytes
