@@ -37,7 +37,7 @@ _SPANS: Final = {
 }
 _MAX_TRADE_ID: Final = (1 << 63) - 1
 SymbolPath = Annotated[SymbolText, Path(description="An instrument's symbol")]
-# 120 reads a second for all that one address asks; the feed is for those who want more.
+# Counted by source address; the feed is for those who want more.
 _public: Final = [rate_limit("anonymous")]
 
 
@@ -76,7 +76,7 @@ def get_ticker(symbol: SymbolPath) -> Ticker:
 @app.get(
     "/api/v1/instruments/<symbol>/history",
     summary="List candles, oldest first",
-    description="The newest `limit` candles that begin in [from, to). Times are ISO 8601 with zone.",
+    description="The newest `limit` candles that begin in [from, to); ISO 8601 times with zone.",
     tags=["market data"],
     middlewares=_public,
 )

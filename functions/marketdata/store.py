@@ -62,9 +62,8 @@ def ensure_partitions(uow: UnitOfWork, month: datetime) -> None:
 
 def insert_trades(uow: UnitOfWork, trades: Sequence[TradeExecution]) -> int:
     """Store trades and add the new ones to their candles; return how many were new."""
-    columns: tuple[list[int | str | datetime], ...] = tuple([] for _ in range(7))
-    for trade in trades:
-        values = (
+    rows = [
+        (
             int(trade.trade_id),
             instant(trade.time_ns),
             trade.time_ns,
@@ -73,8 +72,9 @@ def insert_trades(uow: UnitOfWork, trades: Sequence[TradeExecution]) -> int:
             trade.quantity_lots,
             trade.aggressor_side,
         )
-        for column, value in zip(columns, values, strict=True):
-            column.append(value)
+        for trade in trades
+    ]
+    columns = [list(column) for column in zip(*rows, strict=True)]
     row = uow.connection.execute(_INSERT, columns).fetchone()
     assert row is not None
     return int(row[0])
