@@ -1,0 +1,125 @@
+"""The table of ids: which were used, by which command first, and what they stand for now.
+
+Open addressing over rows of two words. An id is never removed while it is remembered, so an order
+that leaves the book only gives up its slot and no row ever moves. Four consecutive ids share a
+cache line, because a member numbers its orders one after the other.
+"""
+
+from typing import Final, final
+
+from librt.vecs import vec
+from mypy_extensions import i64
+
+from hotpath.core.words import zeros
+
+# A row: the id (0: free), then first sequence << SLOT_BITS | slot.
+_ROW_SHIFT: Final = 1
+SLOT_BITS: Final = 21
+MAX_SLOT: Final = (1 << 21) - 1
+NOT_FOUND: Final = -1
+FIRST_ADMINISTRATIVE_ID: Final = 1 << 62  # ids below are orders'
+
+_LOW_31: Final = (1 << 31) - 1
+_DIGEST_MASK: Final = (1 << 61) - 1
+
+
+def _home(key: i64, mask: i64) -> i64:
+    """Return the row where the search for `key` starts. No step passes 2^63."""
+    block = key >> 2
+    mixed = ((block & _LOW_31) * 0x9E3779B1) ^ ((block >> 31) * 0x85EBCA6B)
+    return ((mixed >> 12 << 2) | (key & 3)) & mask
+
+
+def id_digest(key: i64, sequence: i64) -> i64:
+    """Return what one remembered id adds to the table's digest. No step passes 2^63."""
+    mixed = ((key & _LOW_31) * 0x9E3779B1) ^ ((key >> 31) * 0x5BD1E995)
+    mixed = mixed ^ ((sequence & _LOW_31) * 0xC2B2AE35) ^ (sequence >> 31)
+    return (mixed ^ (mixed >> 29)) & _DIGEST_MASK
+
+
+@final
+class IdTable:
+    """Ids (1 … 2^63-1) with their first sequence and a slot (0: none); at most half full."""
+
+    def __init__(self, capacity: i64, maximum: i64) -> None:
+        """Make room for `capacity` ids; the table doubles until it holds `maximum` of them."""
+        rows: i64 = 16
+        while rows < capacity * 2:
+            rows *= 2
+        self.mask: i64 = rows - 1
+        self.rows: vec[i64] = zeros(rows << _ROW_SHIFT)
+        self.count: i64 = 0
+        self.maximum: i64 = maximum
+        self.digest: i64 = 0
+
+    def find(self, key: i64) -> i64:
+        """Return the row of `key` (> 0), or NOT_FOUND."""
+        rows = self.rows
+        mask: i64 = self.mask
+        row: i64 = _home(key, mask)
+        while True:
+            found: i64 = rows[row << _ROW_SHIFT]
+            if found == key:
+                return row
+            if found == 0:
+                return NOT_FOUND
+            row = (row + 1) & mask
+
+    def key(self, row: i64) -> i64:
+        """Return the id in a row; 0 when the row is free."""
+        return self.rows[row << _ROW_SHIFT]
+
+    def slot(self, row: i64) -> i64:
+        return self.rows[(row << _ROW_SHIFT) + 1] & MAX_SLOT
+
+    def sequence(self, row: i64) -> i64:
+        return self.rows[(row << _ROW_SHIFT) + 1] >> SLOT_BITS
+
+    def first_sequence(self, key: i64) -> i64:
+        """Return the sequence of the command that used any id first, or 0 when none did."""
+        if key <= 0:
+            return 0
+        row: i64 = self.find(key)
+        return 0 if row == NOT_FOUND else self.sequence(row)
+
+    def set_slot(self, row: i64, slot: i64) -> None:
+        """Say what the id stands for now; 0 when it stands for nothing any more."""
+        index: i64 = (row << _ROW_SHIFT) + 1
+        rows = self.rows
+        rows[index] = (rows[index] & ~MAX_SLOT) | slot
+
+    def release(self, key: i64) -> None:
+        """Note that the order or hold of `key` is no longer open."""
+        self.set_slot(self.find(key), 0)
+
+    def is_full(self) -> bool:
+        return self.count >= self.maximum
+
+    def insert(self, key: i64, sequence: i64, slot: i64) -> None:
+        """Remember a new id. The caller has looked that it is new and that the table has room."""
+        if self.count * 2 > self.mask:
+            self._grow()
+        self._put(key, sequence << SLOT_BITS | slot)
+        self.count += 1
+        self.digest = (self.digest + id_digest(key, sequence)) & _DIGEST_MASK
+
+    def _put(self, key: i64, value: i64) -> None:
+        rows = self.rows
+        mask: i64 = self.mask
+        row: i64 = _home(key, mask)
+        while rows[row << _ROW_SHIFT] != 0:
+            row = (row + 1) & mask
+        rows[row << _ROW_SHIFT] = key
+        rows[(row << _ROW_SHIFT) + 1] = value
+
+    def _grow(self) -> None:
+        old = self.rows
+        size: i64 = self.mask + 1
+        self.mask = size * 2 - 1
+        self.rows = zeros(size * 2 << _ROW_SHIFT)
+        row: i64 = 0
+        while row < size:
+            key: i64 = old[row << _ROW_SHIFT]
+            if key != 0:
+                self._put(key, old[(row << _ROW_SHIFT) + 1])
+            row += 1

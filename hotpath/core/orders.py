@@ -1,0 +1,344 @@
+"""Order commands: place, cancel, replace, mass cancel."""
+
+from typing import Final, final
+
+from librt.vecs import vec
+from mypy_extensions import i64
+
+from hotpath.core.book import O_ID, O_LEAVES, O_POSITION, O_PRICE, ORDER_SHIFT, SIDE_MASK
+from hotpath.core.codes import (
+    ACCEPTED,
+    CANCEL_IOC_REMAINDER,
+    CANCEL_MASS,
+    CANCEL_NO_LIQUIDITY,
+    CANCEL_REQUESTED,
+    CANCEL_TOO_MANY_TRADES,
+    CAPACITY,
+    DUPLICATE_ID,
+    MALFORMED,
+    NOT_OWNER,
+    UNKNOWN_ACCOUNT,
+    UNKNOWN_INSTRUMENT,
+    UNKNOWN_ORDER,
+)
+from hotpath.core.ids import FIRST_ADMINISTRATIVE_ID, NOT_FOUND
+from hotpath.core.instruments import I_ID
+from hotpath.core.matching import Matching
+from hotpath.core.positions import P_NEWEST_ORDER, P_OPEN_ORDERS
+from hotpath.core.state import State
+from shared.domain.ids import MAX_ACCOUNT_ID
+from shared.domain.records import (
+    C_ACCOUNT,
+    C_HEADER,
+    C_ID,
+    C_PRICE,
+    C_QUANTITY,
+    FLAG_PRIORITY_KEPT,
+    FLAG_RESTING,
+    GTC,
+    IOC,
+    LIMIT,
+    MARKET,
+    MASS_CANCEL_BATCH,
+    MASS_CANCELLED,
+    MAX_PRICE_TICKS,
+    MAX_QUANTITY_LOTS,
+    ORDER_ACCEPTED,
+    ORDER_CANCELLED,
+    ORDER_REPLACED,
+    ORDER_RESTED,
+    SELL,
+)
+
+_INSTRUMENT: Final = 0x7FFF << 48  # of a header
+_RESTING: Final = FLAG_RESTING << 32
+_PRIORITY_KEPT: Final = (FLAG_RESTING | FLAG_PRIORITY_KEPT) << 32
+
+
+@final
+class OrderCommands:
+    """One method per command. The fields hold the order in hand: each is set before it is read."""
+
+    def __init__(self, state: State, max_trades: i64) -> None:
+        self.state = state
+        self.matching = Matching(state, max_trades)
+        self.order_id: i64 = 0
+        self.account_id: i64 = 0
+        self.instrument: i64 = 0  # offset
+        self.position: i64 = 0  # offset
+        self.side: i64 = 0
+        self.limit: i64 = 0  # the worst price it may trade at
+        self.event: i64 = 0  # side and instrument, as an event's header has them
+        self.may_rest: bool = False
+        self.order: i64 = 0  # offset of the open order that a command names
+
+    def place(self, c: vec[i64], at: i64) -> None:
+        state = self.state
+        first: i64 = state.ids.first_sequence(c[at + C_ID])
+        if first != 0:
+            state.refuse(c, at, DUPLICATE_ID, first)
+            return
+        code: i64 = self._check_new(c, at)
+        if code != ACCEPTED:
+            state.refuse(c, at, code, 0)
+            return
+        price: i64 = c[at + C_PRICE]
+        lots: i64 = c[at + C_QUANTITY]
+        self._reserve(lots, lots * self.limit)
+        if self.may_rest and not self._crosses():
+            order: i64 = self._open(lots)
+            state.ids.insert(self.order_id, state.sequence, order >> ORDER_SHIFT)
+            self._emit(ORDER_ACCEPTED | _RESTING, price, lots, lots, 0, self._enter_level(order))
+            return
+        self._emit(ORDER_ACCEPTED, price, lots, lots, 0, 0)
+        left: i64 = self._trade(lots)
+        if left > 0 and self.may_rest and not self._crosses():
+            order = self._open(left)
+            state.ids.insert(self.order_id, state.sequence, order >> ORDER_SHIFT)
+            self._emit(ORDER_RESTED, price, left, left, 0, self._enter_level(order))
+            return
+        state.ids.insert(self.order_id, state.sequence, 0)
+        if left > 0:
+            self._reserve(-left, -left * self.limit)
+            reason: i64 = CANCEL_IOC_REMAINDER if price != 0 else CANCEL_NO_LIQUIDITY
+            self._cancel_remainder(reason, price, left)
+
+    def cancel(self, c: vec[i64], at: i64) -> None:
+        code: i64 = self._find_open(c, at)
+        if code != ACCEPTED:
+            self.state.refuse(c, at, code, 0)
+            return
+        self._cancel_open(CANCEL_REQUESTED)
+
+    def replace(self, c: vec[i64], at: i64) -> None:
+        state = self.state
+        code: i64 = self._check_replacement(c, at)
+        if code != ACCEPTED:
+            state.refuse(c, at, code, 0)
+            return
+        orders = state.book.words
+        order: i64 = self.order
+        price: i64 = c[at + C_PRICE]
+        lots: i64 = c[at + C_QUANTITY]
+        old_price: i64 = orders[order + O_PRICE]
+        old_lots: i64 = orders[order + O_LEAVES]
+        self._reserve(lots - old_lots, price * lots - old_price * old_lots)
+        if price == old_price and lots <= old_lots:
+            total: i64 = state.book.reduce(order, self._level(price), lots)
+            self._emit(ORDER_REPLACED | _PRIORITY_KEPT, price, lots, total, old_price, total)
+            return
+        old_total: i64 = self._leave_level(order)
+        orders[order + O_PRICE] = price
+        orders[order + O_LEAVES] = lots
+        self.limit = price
+        if not self._crosses():
+            total = self._enter_level(order)
+            if price == old_price:
+                old_total = total
+            self._emit(ORDER_REPLACED | _RESTING, price, lots, old_total, old_price, total)
+            return
+        self._emit(ORDER_REPLACED, price, lots, old_total, old_price, 0)
+        self._trade_replaced(order, price, lots)
+
+    def _trade_replaced(self, order: i64, price: i64, lots: i64) -> None:
+        """Trade an order that its replacement made aggressive; what is left rests."""
+        state = self.state
+        left: i64 = self._trade(lots)
+        if left > 0 and not self._crosses():
+            state.book.words[order + O_LEAVES] = left
+            self._emit(ORDER_RESTED, price, left, left, 0, self._enter_level(order))
+            return
+        state.book.remove(order)
+        state.ids.release(self.order_id)
+        if left > 0:
+            self._reserve(-left, -left * price)
+            self._cancel_remainder(CANCEL_TOO_MANY_TRADES, price, left)
+
+    def mass_cancel(self, c: vec[i64], at: i64) -> None:
+        state = self.state
+        code: i64 = self._find_position(c, at)
+        if code != ACCEPTED:
+            state.refuse(c, at, code, 0)
+            return
+        positions = state.positions.words
+        cancelled: i64 = 0
+        while cancelled < MASS_CANCEL_BATCH:
+            order: i64 = positions[self.position + P_NEWEST_ORDER]
+            if order == 0:
+                break
+            self._take_in_hand(order)
+            self._cancel_open(CANCEL_MASS)
+            cancelled += 1
+        self.order_id = c[at + C_ID]
+        self.event = c[at + C_HEADER] & _INSTRUMENT
+        open_orders: i64 = positions[self.position + P_OPEN_ORDERS]
+        self._emit(MASS_CANCELLED, 0, cancelled, open_orders, 0, 0)
+
+    # --- checks, in the order of RejectCode ------------------------------------------------------
+
+    def _check_new(self, c: vec[i64], at: i64) -> i64:
+        """Check a new order and take it in hand; return ACCEPTED or the code that refuses it."""
+        header: i64 = c[at + C_HEADER]
+        price: i64 = c[at + C_PRICE]
+        lots: i64 = c[at + C_QUANTITY]
+        if not _is_well_formed_order(header, price, lots):
+            return MALFORMED
+        code: i64 = self._find_position(c, at)
+        if code != ACCEPTED:
+            return code
+        if self.order_id >> 32 != self.account_id:
+            return NOT_OWNER  # an id names its account: nobody takes another's
+        state = self.state
+        side: i64 = header >> 8 & 0xFF
+        is_limit: bool = price != 0
+        self.side = side
+        self.event = side << 8 | (header & _INSTRUMENT)
+        self.may_rest = is_limit and header >> 24 & 0xFF == GTC
+        self.limit = price if is_limit else state.instruments.collar_price(self.instrument, side)
+        code = state.risk.check(
+            self.instrument, self.position, side, self.limit, lots, 0, 0, self.may_rest
+        )
+        if code == ACCEPTED and (
+            state.ids.is_full() or (self.may_rest and not state.book.has_room())
+        ):
+            return CAPACITY
+        return code
+
+    def _check_replacement(self, c: vec[i64], at: i64) -> i64:
+        price: i64 = c[at + C_PRICE]
+        lots: i64 = c[at + C_QUANTITY]
+        if not (0 < price <= MAX_PRICE_TICKS and 0 < lots <= MAX_QUANTITY_LOTS):
+            return MALFORMED
+        code: i64 = self._find_open(c, at)
+        if code != ACCEPTED:
+            return code
+        orders = self.state.book.words
+        open_price: i64 = orders[self.order + O_PRICE]
+        open_lots: i64 = orders[self.order + O_LEAVES]
+        return self.state.risk.check(
+            self.instrument, self.position, self.side, price, lots, open_price, open_lots, False
+        )
+
+    def _find_position(self, c: vec[i64], at: i64) -> i64:
+        """Take account and instrument in hand; return ACCEPTED or the code that refuses them."""
+        header: i64 = c[at + C_HEADER]
+        account_id: i64 = c[at + C_ACCOUNT]
+        order_id: i64 = c[at + C_ID]
+        if header < 0 or not (0 < account_id <= MAX_ACCOUNT_ID and order_id >= 0):
+            return MALFORMED
+        state = self.state
+        account: i64 = state.accounts.find(account_id)
+        if account == 0:
+            return UNKNOWN_ACCOUNT
+        instrument: i64 = state.instruments.find(header >> 48)
+        if instrument == 0:
+            return UNKNOWN_INSTRUMENT
+        self.order_id = order_id
+        self.account_id = account_id
+        self.instrument = instrument
+        self.position = state.positions.find(account, instrument)
+        return ACCEPTED
+
+    def _find_open(self, c: vec[i64], at: i64) -> i64:
+        """Take the open order that a command names in hand; return ACCEPTED or a code."""
+        if c[at + C_ID] == 0:
+            return MALFORMED
+        code: i64 = self._find_position(c, at)
+        if code != ACCEPTED:
+            return code
+        ids = self.state.ids
+        row: i64 = ids.find(self.order_id)
+        if row == NOT_FOUND or self.order_id >= FIRST_ADMINISTRATIVE_ID:
+            return UNKNOWN_ORDER
+        order: i64 = ids.slot(row) << ORDER_SHIFT
+        if order == 0:
+            return UNKNOWN_ORDER
+        if self.order_id >> 32 != self.account_id:
+            return NOT_OWNER
+        if self.state.book.words[order + O_POSITION] & ~SIDE_MASK != self.position:
+            return UNKNOWN_ORDER  # it rests in another instrument
+        self._take_in_hand(order)
+        return ACCEPTED
+
+    # --- the order in hand -----------------------------------------------------------------------
+
+    def _take_in_hand(self, order: i64) -> None:
+        orders = self.state.book.words
+        self.order = order
+        self.order_id = orders[order + O_ID]
+        self.side = orders[order + O_POSITION] & SIDE_MASK
+        instrument_id: i64 = self.state.instruments.words[self.instrument + I_ID]
+        self.event = self.side << 8 | instrument_id << 48
+
+    def _level(self, price: i64) -> i64:
+        return self.state.instruments.level(self.instrument, self.side, price)
+
+    def _book_side(self) -> i64:
+        return self.state.instruments.side(self.instrument, self.side)
+
+    def _crosses(self) -> bool:
+        return self.matching.crosses(self.instrument, self.side, self.limit)
+
+    def _trade(self, lots: i64) -> i64:
+        return self.matching.trade(
+            self.event, self.order_id, self.position, self.side, self.limit, lots
+        )
+
+    def _reserve(self, lots: i64, price_times_lots: i64) -> None:
+        self.state.risk.reserve(self.position, self.side, lots, price_times_lots)
+
+    def _open(self, lots: i64) -> i64:
+        return self.state.book.add(self.order_id, self.limit, lots, self.position, self.side)
+
+    def _enter_level(self, order: i64) -> i64:
+        price: i64 = self.state.book.words[order + O_PRICE]
+        return self.state.book.enter_level(order, self._book_side(), self._level(price))
+
+    def _leave_level(self, order: i64) -> i64:
+        price: i64 = self.state.book.words[order + O_PRICE]
+        return self.state.book.leave_level(order, self._book_side(), self._level(price))
+
+    def _cancel_open(self, reason: i64) -> None:
+        """Take the order out of the book and give back what it reserved."""
+        state = self.state
+        order: i64 = self.order
+        price: i64 = state.book.words[order + O_PRICE]
+        left: i64 = state.book.words[order + O_LEAVES]
+        total: i64 = self._leave_level(order)
+        state.book.remove(order)
+        state.ids.release(self.order_id)
+        self._reserve(-left, -left * price)
+        self._emit(ORDER_CANCELLED | reason << 16, price, left, 0, 0, total)
+
+    def _cancel_remainder(self, reason: i64, price: i64, left: i64) -> None:
+        """Cancel what an aggressor may not leave in the book. Its reservation is given back."""
+        if self._crosses():
+            reason = CANCEL_TOO_MANY_TRADES
+        self._emit(ORDER_CANCELLED | reason << 16, price, left, 0, 0, 0)
+
+    def _emit(
+        self, kind: i64, price: i64, lots: i64, leaves: i64, contra: i64, level_lots: i64
+    ) -> None:
+        self.state.events.emit(
+            kind | self.event,
+            self.order_id,
+            self.account_id,
+            price,
+            lots,
+            leaves,
+            contra,
+            level_lots,
+        )
+
+
+def _is_well_formed_order(header: i64, price: i64, lots: i64) -> bool:
+    """Return whether a PLACE_ORDER's own words lie in their declared ranges."""
+    order_type: i64 = header >> 16 & 0xFF
+    time_in_force: i64 = header >> 24 & 0xFF
+    if header >> 8 & 0xFF > SELL or header >> 32 & 0xFFFF != 0:
+        return False
+    if time_in_force != GTC and time_in_force != IOC:
+        return False
+    if order_type == LIMIT:
+        return 0 < price <= MAX_PRICE_TICKS and 0 < lots <= MAX_QUANTITY_LOTS
+    return order_type == MARKET and price == 0 and 0 < lots <= MAX_QUANTITY_LOTS

@@ -1,0 +1,159 @@
+"""What may be asked of the state: accounts, positions, book levels, open orders."""
+
+from typing import final
+
+from mypy_extensions import i64
+
+from hotpath.core.accounts import (
+    A_CURRENCY,
+    A_HELD,
+    A_OPEN_ORDERS,
+    A_RESERVED,
+    A_SETTLED,
+    A_STATE,
+    A_TOTAL,
+)
+from hotpath.core.book import (
+    O_ID,
+    O_LEAVES,
+    O_OLDER,
+    O_POSITION,
+    O_PRICE,
+    ORDER_SHIFT,
+    SIDE_MASK,
+)
+from hotpath.core.ids import FIRST_ADMINISTRATIVE_ID, NOT_FOUND
+from hotpath.core.instruments import I_ID, I_REFERENCE, I_STATE, INSTRUMENT_SHIFT
+from hotpath.core.ladder import L_HEAD, L_LOTS, L_ORDERS, LEVEL_SHIFT, NO_LEVEL
+from hotpath.core.positions import P_INSTRUMENT, P_NEWEST_ORDER, P_OPEN_LOTS, P_SETTLED, P_TOTAL
+from hotpath.core.state import State
+from shared.domain.ids import MAX_ACCOUNT_ID, MAX_INSTRUMENT_ID
+from shared.domain.records import BUY, SELL
+
+OrderRow = tuple[int, int, int, int, int]  # order id, instrument id, side, price, leaves
+LevelRow = tuple[int, int, int]  # price, lots, orders
+
+
+@final
+class Queries:
+    def __init__(self, state: State) -> None:
+        self.state = state
+
+    def account(self, account_id: int) -> tuple[int, int, int, int, int, int, int] | None:
+        """Return state, currency, total, settled, reserved, held, open orders; None: unknown."""
+        account: i64 = self._account(account_id)
+        if account == 0:
+            return None
+        a = self.state.accounts.words
+        return (
+            a[account + A_STATE],
+            a[account + A_CURRENCY],
+            a[account + A_TOTAL],
+            a[account + A_SETTLED],
+            a[account + A_RESERVED],
+            a[account + A_HELD],
+            a[account + A_OPEN_ORDERS],
+        )
+
+    def positions(self, account_id: int) -> list[tuple[int, int, int, int, int]]:
+        """Return, by instrument id: id, total, settled, lots in open buys, in open sells.
+
+        Positions that are all zero are left out.
+        """
+        found: list[tuple[int, int, int, int, int]] = []
+        account: i64 = self._account(account_id)
+        if account == 0:
+            return found
+        p = self.state.positions.words
+        i = self.state.instruments.words
+        slot: i64 = 1
+        while slot <= self.state.instruments.count:
+            instrument: i64 = slot << INSTRUMENT_SHIFT
+            at: i64 = self.state.positions.find(account, instrument)
+            row = (
+                int(i[instrument + I_ID]),
+                int(p[at + P_TOTAL]),
+                int(p[at + P_SETTLED]),
+                int(p[at + P_OPEN_LOTS + BUY]),
+                int(p[at + P_OPEN_LOTS + SELL]),
+            )
+            if row[1:] != (0, 0, 0, 0):
+                found.append(row)
+            slot += 1
+        found.sort()
+        return found
+
+    def instrument(self, instrument_id: int) -> tuple[int, int] | None:
+        """Return the state and the price of the last trade (or the reference); None: unknown."""
+        instrument: i64 = self._instrument(instrument_id)
+        if instrument == 0:
+            return None
+        i = self.state.instruments.words
+        return i[instrument + I_STATE], i[instrument + I_REFERENCE]
+
+    def book_levels(
+        self, instrument_id: int, depth: int
+    ) -> tuple[list[LevelRow], list[LevelRow]] | None:
+        """Return bids and offers, best first, `depth` levels a side (0: all); None: unknown."""
+        instrument: i64 = self._instrument(instrument_id)
+        if instrument == 0:
+            return None
+        return self._levels(instrument, BUY, depth), self._levels(instrument, SELL, depth)
+
+    def _levels(self, instrument: i64, side: i64, depth: int) -> list[LevelRow]:
+        ladder = self.state.ladder
+        book_side: i64 = self.state.instruments.side(instrument, side)
+        level: i64 = ladder.best[book_side]
+        found: list[LevelRow] = []
+        while level != NO_LEVEL and (depth == 0 or len(found) < depth):
+            at: i64 = level << LEVEL_SHIFT
+            price: i64 = self.state.book.words[ladder.levels[at + L_HEAD] + O_PRICE]
+            found.append((price, ladder.levels[at + L_LOTS], ladder.levels[at + L_ORDERS]))
+            level = ladder.next_after(book_side, level)
+        return found
+
+    def open_orders(self, account_id: int) -> list[OrderRow]:
+        """Return the account's open orders, by instrument id, newest first."""
+        found: list[OrderRow] = []
+        for row in self.positions(account_id):
+            position: i64 = self.state.positions.find(
+                self._account(account_id), self._instrument(row[0])
+            )
+            order: i64 = self.state.positions.words[position + P_NEWEST_ORDER]
+            while order != 0:
+                found.append(self._order_row(order))
+                order = self.state.book.words[order + O_OLDER]
+        return found
+
+    def order(self, order_id: int) -> OrderRow | None:
+        """Return an open order, or None."""
+        if not 0 < order_id < FIRST_ADMINISTRATIVE_ID:
+            return None
+        row: i64 = self.state.ids.find(order_id)
+        if row == NOT_FOUND:
+            return None
+        order: i64 = self.state.ids.slot(row) << ORDER_SHIFT
+        return None if order == 0 else self._order_row(order)
+
+    def first_sequence(self, id_: int) -> int:
+        """Return the sequence of the accepted command that used an id first; 0: none did."""
+        return self.state.ids.first_sequence(id_) if 0 < id_ < 1 << 63 else 0
+
+    def _order_row(self, order: i64) -> OrderRow:
+        o = self.state.book.words
+        p = self.state.positions.words
+        instrument: i64 = p[(o[order + O_POSITION] & ~SIDE_MASK) + P_INSTRUMENT]
+        return (
+            o[order + O_ID],
+            self.state.instruments.words[instrument + I_ID],
+            o[order + O_POSITION] & SIDE_MASK,
+            o[order + O_PRICE],
+            o[order + O_LEAVES],
+        )
+
+    def _account(self, account_id: int) -> i64:
+        return self.state.accounts.find(account_id) if 0 < account_id <= MAX_ACCOUNT_ID else 0
+
+    def _instrument(self, instrument_id: int) -> i64:
+        known: bool = 0 < instrument_id <= MAX_INSTRUMENT_ID
+        return self.state.instruments.find(instrument_id) if known else 0
