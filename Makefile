@@ -1,6 +1,6 @@
 # Every command of this checkout. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test lint format bench wheel ci generated lock coverage clean
+.PHONY: help setup demo up down status test lint format bench wheel ci generated lock coverage clean synth
 BIN := .venv/bin
 PYTEST_ARGS ?=
 
@@ -48,6 +48,10 @@ wheel: setup ## compile the core into .venv/compiled-core
 
 generated: setup ## check that generated documents and resources are current
 	@$(BIN)/python -m infra.generated --check
+
+synth: ## write the CloudFormation of stacks/ to cdk.out (needs Node)
+	@infra/bootstrap.sh --cdk
+	$(BIN)/python -m stacks.app
 
 ci: lint generated ## what CI checks besides the tests
 

@@ -1,0 +1,221 @@
+"""The hot path's hosts: per shard a primary and a standby on hardware that nobody shares."""
+
+from pathlib import Path
+
+from aws_cdk import Duration, Stack
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_elasticloadbalancingv2 as elb
+from aws_cdk import aws_elasticloadbalancingv2_targets as targets
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from stacks.data import PRIVATE, DataStack
+from stacks.network import ENGINE_HEALTH_PORT, ORDER_ENTRY_PORT, NetworkStack
+from stacks.settings import StageSettings
+from stacks.streaming import StreamingStack
+
+UNITS = sorted((Path(__file__).resolve().parent.parent / "infra/systemd").glob("*.service"))
+PUBLISHED = ("order-events", "trade-executions", "market-data", "risk-events")
+ROLES = ("primary", "standby")
+
+
+class HotPathStack(Stack):
+    """Two hosts a shard behind one address, which leads to the one whose engine runs."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        settings: StageSettings,
+        network: NetworkStack,
+        data: DataStack,
+        streaming: StreamingStack,
+        **props: object,
+    ):
+        super().__init__(scope, name, **props)  # type: ignore[arg-type]  # jsii keyword props
+        self._settings, self._network = settings, network
+        self._data, self._streaming = data, streaming
+        self._public_key = f"/trading/{settings.stage}/engine/public-key"
+        # Primary and standby never share a rack.
+        self._placement = ec2.PlacementGroup(
+            self, "Placement", strategy=ec2.PlacementGroupStrategy.SPREAD
+        )
+        self.balancer = elb.NetworkLoadBalancer(
+            self,
+            "OrderEntry",
+            vpc=network.vpc,
+            vpc_subnets=PRIVATE,
+            internet_facing=False,
+            cross_zone_enabled=True,
+            deletion_protection=True,
+            security_groups=[network.groups["engine"]],
+        )
+        self.target_groups = [self._shard(shard) for shard in range(settings.shards)]
+        self.engine_address = f"{self.balancer.load_balancer_dns_name}:{ORDER_ENTRY_PORT}"
+
+    def _shard(self, shard: int) -> elb.NetworkTargetGroup:
+        hosts = [self._host(shard, role) for role in ROLES]
+        port = ORDER_ENTRY_PORT + 100 * shard
+        if shard:
+            self._network_rule(port)
+        group = elb.NetworkTargetGroup(
+            self,
+            f"Shard{shard}",
+            vpc=self._network.vpc,
+            port=ORDER_ENTRY_PORT,
+            protocol=elb.Protocol.TCP,
+            targets=[targets.InstanceTarget(host, ORDER_ENTRY_PORT) for host in hosts],
+            deregistration_delay=Duration.seconds(0),
+            connection_termination=True,  # a client of the old primary must come again
+            preserve_client_ip=False,
+            health_check=elb.HealthCheck(
+                protocol=elb.Protocol.HTTP,
+                port=str(ENGINE_HEALTH_PORT),
+                path="/health",  # a standby does not answer
+                interval=Duration.seconds(5),
+                healthy_threshold_count=2,
+                unhealthy_threshold_count=2,
+            ),
+        )
+        self.balancer.add_listener(
+            f"Listener{shard}", port=port, protocol=elb.Protocol.TCP, default_target_groups=[group]
+        )
+        return group
+
+    def _network_rule(self, port: int) -> None:
+        """Let the functions reach a further shard's listener."""
+        ec2.CfnSecurityGroupIngress(
+            self,
+            f"FunctionsTo{port}",
+            group_id=self._network.groups["engine"].security_group_id,
+            source_security_group_id=self._network.groups["functions"].security_group_id,
+            ip_protocol="tcp",
+            from_port=port,
+            to_port=port,
+        )
+
+    def _host(self, shard: int, role: str) -> ec2.Instance:
+        settings = self._settings
+        host = ec2.Instance(
+            self,
+            f"Engine{shard}{role.title()}",
+            instance_name=f"trading-{settings.stage}-engine-{shard}-{role}",
+            instance_type=ec2.InstanceType(settings.engine_instance),
+            machine_image=ec2.MachineImage.latest_amazon_linux2023(),
+            vpc=self._network.vpc,
+            vpc_subnets=PRIVATE,
+            availability_zone=settings.availability_zones[ROLES.index(role)],
+            security_group=self._network.groups["engine"],
+            placement_group=self._placement,
+            require_imdsv2=True,
+            detailed_monitoring=True,
+            role=self._role(shard, role),
+            user_data=self._setup(shard, role),
+            user_data_causes_replacement=False,  # a release replaces hosts, standby first
+            block_devices=[
+                ec2.BlockDevice(
+                    device_name="/dev/sdf",
+                    volume=ec2.BlockDeviceVolume.ebs(
+                        settings.journal_gib,
+                        volume_type=ec2.EbsDeviceVolumeType.IO2,
+                        iops=settings.journal_iops,
+                        encrypted=True,
+                        kms_key=self._data.key,
+                        delete_on_termination=False,
+                    ),
+                )
+            ],
+        )
+        host.instance.tenancy = "dedicated"
+        return host
+
+    def _role(self, shard: int, role: str) -> iam.Role:
+        settings = self._settings
+        topics = (*PUBLISHED, f"hotpath-journal.{shard}")
+        statements = {
+            "TokenKey": (
+                ["ssm:GetParameter"],
+                [self.format_arn(service="ssm", resource=f"parameter{self._public_key}")],
+            ),
+            "Release": (["s3:GetObject"], [f"arn:aws:s3:::{settings.release_bucket}/wheels/*"]),
+            "Stream": (
+                ["kafka-cluster:Connect", "kafka-cluster:WriteDataIdempotently"],
+                [self._streaming.cluster.attr_arn],
+            ),
+            "Topics": (
+                [
+                    "kafka-cluster:DescribeTopic",
+                    "kafka-cluster:ReadData",
+                    "kafka-cluster:WriteData",
+                ],
+                [self._streaming.topic_arn(topic) for topic in topics],
+            ),
+            "Fencing": (
+                [
+                    "kafka-cluster:AlterTransactionalId",
+                    "kafka-cluster:DescribeTransactionalId",
+                ],
+                [self._streaming.transactional_id_arn(f"shard-{shard}")],
+            ),
+        }
+        return iam.Role(
+            self,
+            f"Role{shard}{role.title()}",
+            assumed_by=iam.ServicePrincipal("ec2.amazonaws.com"),
+            managed_policies=[
+                iam.ManagedPolicy.from_aws_managed_policy_name("AmazonSSMManagedInstanceCore")
+            ],
+            inline_policies={
+                name: iam.PolicyDocument(
+                    statements=[iam.PolicyStatement(actions=actions, resources=resources)]
+                )
+                for name, (actions, resources) in statements.items()
+            },
+        )
+
+    def _setup(self, shard: int, role: str) -> ec2.UserData:
+        """Return the first boot's script: journal volume, the wheel, the unit."""
+        values = {
+            "TRADING_CORE": "compiled",
+            "TRADING_SHARD": shard,
+            "TRADING_JOURNAL": "/var/lib/trading/journal",
+            "TRADING_DURABILITY": "fsync",
+            "TRADING_SPIN": 1,
+            "ENGINE_LISTEN": f"0.0.0.0:{ORDER_ENTRY_PORT}",
+            "ENGINE_HEALTH_LISTEN": f"0.0.0.0:{ENGINE_HEALTH_PORT}",
+            "ENGINE_PUBLIC_KEY_FILE": "/etc/trading/engine-public.pem",
+            "STREAM_URL": self._streaming.url,
+        }
+        setup = ec2.UserData.for_linux()
+        setup.add_commands(
+            "set -euo pipefail",
+            "useradd --system --home /var/lib/trading trading",
+            "mkfs.xfs -L journal /dev/nvme1n1 || true  # refuses when a file system is there",
+            "mkdir -p /var/lib/trading/journal /etc/trading",
+            "echo 'LABEL=journal /var/lib/trading/journal xfs noatime 0 2' >> /etc/fstab",
+            "mount /var/lib/trading/journal",
+            "chown -R trading: /var/lib/trading",
+            "dnf install -y python3.11",
+            "python3.11 -m venv /opt/trading",
+            f"aws s3 cp --recursive s3://{self._settings.release_bucket}/wheels/ /opt/wheels",
+            "/opt/trading/bin/pip install --no-index --find-links /opt/wheels"
+            " --require-hashes -r /opt/wheels/base.lock",
+            "/opt/trading/bin/pip install --no-index --no-deps /opt/wheels/trading_platform-*.whl",
+            f"aws ssm get-parameter --name {self._public_key} --query Parameter.Value"
+            " --output text > /etc/trading/engine-public.pem",
+            *_file("/etc/trading/engine.env", "\n".join(f"{k}={v}" for k, v in values.items())),
+            *(
+                line
+                for unit in UNITS
+                for line in _file(f"/etc/systemd/system/{unit.name}", unit.read_text("utf-8"))
+            ),
+            "systemctl daemon-reload",
+            # The standby is installed and ready; taking over is a person's step (docs/RUNBOOKS).
+            *(["systemctl enable --now trading-engine"] if role == "primary" else []),
+        )
+        return setup
+
+
+def _file(path: str, text: str) -> tuple[str, ...]:
+    """Return the shell lines that write a file."""
+    return f"cat > {path} <<'END'", text.rstrip(), "END"
