@@ -166,13 +166,14 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     """
     given = os.environ if environment is None else environment
     state = Path(given.get("TRADING_STATE") or CHECKOUT / ".trading").expanduser().absolute()
-    return _overridden(_remembered(state), given)
+    return _overridden(load_saved(state) or Settings(state), given)
 
 
-def _remembered(state: Path) -> Settings:
+def load_saved(state: Path) -> Settings | None:
+    """Return the settings that a state folder remembers, or None for a new one."""
     file = state / "settings.json"
     if not file.exists():
-        return Settings(state)
+        return None
     try:
         return Settings(state, **json.loads(file.read_text(encoding="utf-8")))
     except (TypeError, ValueError) as error:

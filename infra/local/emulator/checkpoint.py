@@ -11,7 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,6 +32,7 @@ class Restored:
 
     taken_at_s: float | None
     lost: dict[str, int]
+    started_at_s: float = field(default_factory=time.time)
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -1,0 +1,26 @@
+"""`trading status`: the health of every part."""
+
+import json
+
+import click
+
+from infra.local import settings
+from infra.local.stack import LocalStack
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
+@click.pass_context
+def status(context: click.Context, as_json: bool) -> None:
+    """Show the state of every part. Exit code 1 unless all are healthy."""
+    report = LocalStack(settings.load()).status()
+    if as_json:
+        click.echo(json.dumps(report))
+    else:
+        for part in report["parts"]:
+            click.echo(f"{part['name']:<12} {part['state']:<10} {part['detail']}")
+        click.echo(
+            f"the engine runs the {'compiled' if report['compiled'] else 'interpreted'} core"
+        )
+    if any(part["state"] != "healthy" for part in report["parts"]):
+        context.exit(1)

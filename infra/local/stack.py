@@ -1,0 +1,227 @@
+"""The local stack as one object: which parts it has, and up, down, reset and status of all."""
+
+import json
+import os
+import shutil
+import time
+import urllib.request
+from dataclasses import asdict
+from types import TracebackType
+from typing import Any, Final, Self
+
+from hotpath.build import BuildFailed, ensure_core_build
+from infra.local import databases, deploy, preflight, provision, runner, secrets
+from infra.local.errors import SettingsConflict, StackError
+from infra.local.lock import exclusive
+from infra.local.part import Part, Step
+from infra.local.parts import emulator
+from infra.local.parts.consumers import consumers
+from infra.local.parts.engine import engine, publisher
+from infra.local.parts.feed import feed
+from infra.local.parts.postgres import postgres, remove_data
+from infra.local.parts.providers import providers
+from infra.local.parts.redis import cache
+from infra.local.parts.stream import stream
+from infra.local.process import ProcessRecord
+from infra.local.progress import Progress
+from infra.local.settings import Settings, load_saved
+
+_KEPT_FOR_LIFE: Final = ("stream", "kafka_bootstrap_servers", "database_url")
+
+
+class LocalStack:
+    """One stack, running or not. As a context manager it is up inside the block and down after."""
+
+    def __init__(self, settings: Settings, progress: Progress | None = None) -> None:
+        self.settings = settings
+        self._progress = progress if progress is not None else Progress()
+        self._parts: list[Part] | None = None
+
+    # --- what there is --------------------------------------------------------------------------
+
+    @property
+    def parts(self) -> list[Part]:
+        """Return all parts that this stack starts itself, in a fixed order."""
+        if self._parts is None:
+            self._parts = _parts(self.settings)
+        return self._parts
+
+    def part(self, name: str) -> Part:
+        """Return a part by name; raise KeyError when the stack has none of that name."""
+        return {part.name: part for part in self.parts}[name]
+
+    # --- all of it ------------------------------------------------------------------------------
+
+    def up(self) -> provision.Provisioned:
+        """Start what does not run, bring stores and functions up to date, provision users.
+
+        Harmless when all runs already. Raises StackError.
+        """
+        preflight.check(self.settings)
+        with exclusive(self.settings, self._progress):
+            self._adopt_settings()
+            runner.run_graph([*self.parts, *self._steps()], self._progress)
+            return provision.provision(self.settings, self._progress)
+
+    def down(self) -> None:
+        """Stop every part and whatever it started; nothing of the stack runs afterwards."""
+        with exclusive(self.settings, self._progress):
+            runner.stop_all(self.parts, self._progress)
+
+    def reset(self) -> None:
+        """Stop everything and forget all data and logs; the settings and the folder stay."""
+        with exclusive(self.settings, self._progress):
+            runner.stop_all(self.parts, self._progress)
+            remove_data(self.settings)
+            for entry in self.settings.state.iterdir():
+                if entry.name in ("run", "settings.json"):
+                    continue
+                if entry.is_dir() and not entry.is_symlink():
+                    shutil.rmtree(entry)
+                else:
+                    entry.unlink()
+            self.settings.save()
+
+    def status(self) -> dict[str, Any]:
+        """Return {"parts": [{"name", "state", "detail"}], "compiled": bool}."""
+        parts = [asdict(status) for status in runner.status(self.parts)]
+        return {"parts": parts, "compiled": engine_report(self.settings).get("compiled") is True}
+
+    def is_healthy(self) -> bool:
+        return all(status.state == "healthy" for status in runner.status(self.parts))
+
+    # --- single parts, for tests that break things ----------------------------------------------
+
+    def start(self, name: str) -> None:
+        runner.start(self.part(name))
+
+    def stop(self, name: str) -> None:
+        runner.stop_part(self.part(name))
+
+    def kill(self, name: str) -> None:
+        """End a part with SIGKILL, as a crash would."""
+        runner.kill_part(self.part(name))
+
+    def restart(self, name: str) -> None:
+        self.stop(name)
+        self.start(name)
+
+    # --- context manager ------------------------------------------------------------------------
+
+    def __enter__(self) -> Self:
+        try:
+            self.up()
+        except BaseException:
+            self.down()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.down()
+
+    # --- inside ---------------------------------------------------------------------------------
+
+    def _adopt_settings(self) -> None:
+        """Save the settings, unless parts run or data was made with others."""
+        saved = load_saved(self.settings.state)
+        if saved is not None and saved != self.settings:
+            names = [
+                name
+                for name, value in asdict(saved).items()
+                if value != asdict(self.settings)[name]
+            ]
+            running = [part.name for part in _parts(saved) if _runs(part)]
+            if running:
+                raise SettingsConflict(
+                    f"{', '.join(running)} run with another {', '.join(names)}:"
+                    " `trading down` first"
+                )
+            changed = [name for name in names if name in _KEPT_FOR_LIFE]
+            if changed and self.settings.deployment_file.exists():
+                raise SettingsConflict(
+                    f"{self.settings.state} holds data made with another {', '.join(changed)}:"
+                    " choose another TRADING_STATE, or `trading reset`"
+                )
+        self.settings.save()
+
+    def _steps(self) -> list[Step]:
+        settings = self.settings
+        return [
+            Step("build-core", self._build_core),
+            Step("databases", lambda: databases.prepare(settings), after=("postgres",)),
+            Step("secrets", self._restore_secrets, after=("emulator", "postgres")),
+            Step("deploy", lambda: deploy.deploy(settings), after=("secrets", "databases")),
+        ]
+
+    def _build_core(self) -> str:
+        if os.environ.get("TRADING_CORE") == "interpreted":
+            return "interpreted, as asked for"
+        try:
+            choice = ensure_core_build(self._progress.note)
+        except BuildFailed as error:
+            raise StackError(f"the core does not compile: {error}") from error
+        if choice.mode != "compiled":
+            self._progress.note(f"the engine runs the interpreted core: {choice.reason}")
+        return f"{choice.mode} core is current"
+
+    def _restore_secrets(self) -> str:
+        lost = _lost_calls(self.settings)
+        if lost:
+            self._progress.note(
+                "the emulator was killed; it is back at its last checkpoint. Calls made after that"
+                f" may be missing: {lost}. Balances, orders and trades are not affected."
+            )
+        return secrets.store(self.settings)
+
+
+def _parts(settings: Settings) -> list[Part]:
+    optional = (
+        None if settings.database_url else postgres(settings),
+        stream(settings),
+        None if settings.redis_url else cache(settings),
+    )
+    return [
+        emulator.emulator(settings),
+        *(part for part in optional if part is not None),
+        engine(settings),
+        publisher(settings),
+        providers(settings),
+        consumers(settings),
+        feed(settings),
+    ]
+
+
+def _runs(part: Part) -> bool:
+    record = ProcessRecord.read(part.run_file)
+    return record is not None and record.process() is not None
+
+
+def engine_report(settings: Settings) -> dict[str, Any]:
+    """Return what the engine's /health says, or nothing when it does not answer."""
+    return _get_json(settings.engine_health_url)
+
+
+def _lost_calls(settings: Settings) -> str:
+    """Say what a start of the emulator within the last minute could not restore, if anything."""
+    restored = _get_json(emulator.health_url(settings))
+    lost: dict[str, int] = restored.get("lost", {})
+    if not lost or time.time() - float(restored.get("started_at_s", 0)) > 60:
+        return ""
+    taken_at = restored.get("taken_at_s")
+    when = "never" if taken_at is None else time.strftime("%H:%M:%S", time.localtime(taken_at))
+    calls = ", ".join(f"{call} ×{count}" for call, count in lost.items())
+    return f"{calls} (checkpoint of {when})"
+
+
+def _get_json(url: str) -> dict[str, Any]:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:
+            document = json.loads(answer.read())
+    except (OSError, ValueError):
+        return {}
+    return document if isinstance(document, dict) else {}
