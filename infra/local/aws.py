@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_cognito_idp import CognitoIdentityProviderClient
     from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
@@ -47,6 +48,11 @@ def cognito(settings: Settings) -> "CognitoIdentityProviderClient":
 
 def functions(settings: Settings) -> "LambdaClient":
     client: LambdaClient = _client(settings, "lambda")
+    return client
+
+
+def logs(settings: Settings) -> "CloudWatchLogsClient":
+    client: CloudWatchLogsClient = _client(settings, "logs")
     return client
 
 
