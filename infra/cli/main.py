@@ -15,6 +15,7 @@ SUBCOMMANDS: Final = {
     "status": "infra.cli.status",
     "reset": "infra.cli.reset",
     "token": "infra.cli.token",
+    "trace": "infra.cli.trace",
 }
 
 
