@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from typing import Any
 
 from shared.postgres.unit_of_work import UnitOfWork
 
@@ -56,7 +57,26 @@ def read_trades(uow: UnitOfWork, after: date, until: date) -> list[TradeRow]:
         "order by executed_ns, trade_id",
         (after, until),
     )
-    return [TradeRow(*row[:12], buy=Side(*row[12:16]), sell=Side(*row[16:20])) for row in rows]
+    return [_trade(row) for row in rows]
+
+
+def _trade(row: tuple[Any, ...]) -> TradeRow:
+    return TradeRow(
+        trade_id=row[0],
+        executed_ns=row[1],
+        instrument_id=row[2],
+        isin=row[3],
+        currency=row[4],
+        price_ticks=row[5],
+        quantity_lots=row[6],
+        notional_minor=row[7],
+        aggressor_side=row[8],
+        trade_date=row[9],
+        settlement_date=row[10],
+        trace_id=row[11],
+        buy=Side(*row[12:16]),
+        sell=Side(*row[16:20]),
+    )
 
 
 def read_breaks(uow: UnitOfWork, batch_id: date) -> list[BreakRow]:

@@ -1,11 +1,11 @@
-"""The state machine's tasks, one function each: idempotent, with business outcomes as values."""
+"""The state machine's tasks and what operators ask: idempotent, business outcomes as values."""
 
 import time
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
-from functions.settlement import batch, delivery
+from functions.settlement import batch, delivery, summaries
 from functions.settlement.publish import publish_events
 from functions.settlement.reconcile import reconcile
 from shared.edge.tracing import current_traceparent
@@ -47,6 +47,8 @@ class Tasks:
             "reconcile": self._reconcile,
             "publish": self._publish,
             "finish": self._finish,
+            "balances": self._balances,
+            "batch": self._batch,
         }
         if action not in tasks:
             raise ValueError(f"there is no task {action!r}")
@@ -119,6 +121,14 @@ class Tasks:
             states = batch.finish(uow, _batch_id(event))
             uow.commit()
         return {"settled": states.get("settled", 0), "rolled": states.get("rolled", 0)}
+
+    def _balances(self, event: Answer) -> Answer:
+        with UnitOfWork(self.source) as uow:
+            return {"balances": summaries.balances(uow, int(event["account_id"]))}
+
+    def _batch(self, event: Answer) -> Answer:
+        with UnitOfWork(self.source) as uow:
+            return {"batch": summaries.batch(uow, _batch_id(event))}
 
 
 def _batch_id(event: Answer) -> date:

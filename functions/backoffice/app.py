@@ -1,0 +1,182 @@
+"""The back office: a REST API of its own for operators, with API keys (the one Chalice app)."""
+
+import json
+import re
+import time
+from collections.abc import Callable, Mapping
+from datetime import date
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from chalice.app import Chalice, Request, Response
+from pydantic import BaseModel, ValidationError
+
+from functions.backoffice import actions
+from functions.backoffice.accounts import account_answer
+from functions.backoffice.adapters import SettlementService
+from functions.backoffice.models import ActionRequest
+from shared.domain.ids import MAX_ACCOUNT_ID
+from shared.domain.instruments import Instrument
+from shared.edge.engine import engine
+from shared.edge.problems import CONTENT_TYPE, Problem, unavailable
+from shared.edge.requests import MAX_BODY_BYTES
+from shared.edge.settings import dsn
+from shared.edge.tracing import start_trace, trace_id
+from shared.ports.engine import EngineError
+from shared.ports.failures import InfrastructureUnavailable
+from shared.postgres.pool import DatabaseUnavailable
+from shared.postgres.unit_of_work import UnitOfWork
+from shared.reference import instruments
+
+MAX_PAGE = 200
+
+app = Chalice(app_name="backoffice")
+logger = Logger(service="backoffice")
+
+
+def _source() -> str:
+    return dsn("backoffice")
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Answer a REST API event, or a ping."""
+    if event.get("ping") is True:
+        return {"pong": "backoffice"}
+    answer: dict[str, Any] = app(event, context)
+    return answer
+
+
+@app.middleware("http")
+def one_log_line_and_one_error_shape(
+    request: Request, get_response: Callable[[Request], Response]
+) -> Response:
+    """Turn whatever is raised into a problem document, and log the request once."""
+    started_ns = time.perf_counter_ns()
+    traceparent = start_trace(request.headers.get("traceparent"))
+    try:
+        response = get_response(request)
+    except Problem as problem:
+        response = _render(problem)
+    except (DatabaseUnavailable, EngineError, InfrastructureUnavailable) as error:
+        response = _render(unavailable("part_unavailable", f"{type(error).__name__}."))
+    except Exception as error:
+        logger.exception("unexpected exception", extra={"error_type": type(error).__qualname__})
+        response = _render(Problem(500, "internal_error", "Something broke on our side."))
+    response.headers.update({"traceparent": traceparent, "cache-control": "no-store"})
+    logger.info(
+        "request",
+        extra={
+            "route": f"{request.method} {request.path}",
+            "status": response.status_code,
+            "duration_ms": (time.perf_counter_ns() - started_ns) // 1_000_000,
+            "trace_id": trace_id(),
+            "api_key_id": request.context.get("identity", {}).get("apiKeyId", ""),
+        },
+    )
+    return response
+
+
+@app.route("/accounts/{account_id}", methods=["GET"], api_key_required=True)
+def show_account(account_id: str) -> Response:
+    number = _number(account_id, "account_id")
+    if not 1 <= number <= MAX_ACCOUNT_ID:
+        raise Problem(404, "account_not_found")
+    view = engine().account(number)
+    open_orders = [] if view is None else engine().open_orders(number)
+    ledger = SettlementService().ledger_balances(number)
+    with UnitOfWork(_source) as uow:
+        answer = account_answer(uow, instruments(), number, view, open_orders, ledger)
+    if answer is None:
+        raise Problem(404, "account_not_found", "There is no such account.")
+    return _answer(answer)
+
+
+@app.route("/instruments/{symbol}/halt", methods=["POST"], api_key_required=True)
+def halt_instrument(symbol: str) -> Response:
+    return _change_instrument(symbol, actions.HALT)
+
+
+@app.route("/instruments/{symbol}/resume", methods=["POST"], api_key_required=True)
+def resume_instrument(symbol: str) -> Response:
+    return _change_instrument(symbol, actions.RESUME)
+
+
+@app.route("/audit", methods=["GET"], api_key_required=True)
+def list_audit() -> Response:
+    query: Mapping[str, str] = _request().query_params or {}
+    limit = _number(query.get("limit", "50"), "limit")
+    before = _number(query["before"], "before") if "before" in query else None
+    if not 1 <= limit <= MAX_PAGE:
+        raise Problem(400, "invalid_request", f"limit must lie within 1..{MAX_PAGE}.")
+    return _answer(actions.list_actions(_source, before, limit))
+
+
+@app.route("/settlements/{batch_id}", methods=["GET"], api_key_required=True)
+def show_batch(batch_id: str) -> Response:
+    try:
+        day = date.fromisoformat(batch_id)
+    except ValueError as error:
+        raise Problem(400, "invalid_request", "batch_id must be an ISO date.") from error
+    found = SettlementService().batch(day.isoformat())
+    if found is None:
+        raise Problem(404, "batch_not_found", "There is no batch of that date.")
+    return _json(200, found)
+
+
+def _change_instrument(symbol: str, action: str) -> Response:
+    request = _body()
+    instrument: Instrument | None = instruments().by_symbol.get(symbol)
+    if instrument is None:
+        raise Problem(404, "instrument_not_found", "There is no such instrument.")
+    answer = actions.change_instrument_state(_source, engine(), instrument, action, request)
+    return _answer(answer, 202 if answer.engine == "PENDING" else 200)
+
+
+def _request() -> Request:
+    request: Request | None = app.current_request
+    assert request is not None, "only routes ask for it"
+    return request
+
+
+def _body() -> ActionRequest:
+    raw = _request().raw_body
+    if len(raw) > MAX_BODY_BYTES:
+        raise Problem(413, "body_too_large")
+    try:
+        return ActionRequest.model_validate_json(raw)
+    except ValidationError as error:
+        faults = [
+            {
+                "pointer": "/" + "/".join(str(step)[:64] for step in fault["loc"]),
+                "code": str(fault["type"]),
+                "message": str(fault["msg"]),
+            }
+            for fault in error.errors(include_url=False, include_input=False)[:20]
+        ]
+        raise Problem(400, "invalid_request", "The request is not valid.", errors=faults) from error
+
+
+def _number(text: str, name: str) -> int:
+    if not re.fullmatch(r"[1-9][0-9]{0,17}", text):
+        raise Problem(400, "invalid_request", f"{name} must be a positive number.")
+    return int(text)
+
+
+def _answer(model: BaseModel, status: int = 200) -> Response:
+    return _json(status, model.model_dump(mode="json"))
+
+
+def _json(status: int, document: Mapping[str, Any]) -> Response:
+    return Response(
+        body=json.dumps(document),
+        status_code=status,
+        headers={"Content-Type": "application/json"},
+    )
+
+
+def _render(problem: Problem) -> Response:
+    return Response(
+        body=json.dumps(problem.document()),
+        status_code=problem.status,
+        headers={"Content-Type": CONTENT_TYPE, **problem.headers},
+    )
