@@ -82,6 +82,10 @@ class LocalStack:
                     entry.unlink()
             self.settings.save()
 
+    def forget_outside_data(self) -> None:
+        """Remove what a stopped stack keeps outside its state folder, before that is deleted."""
+        remove_data(self.settings)
+
     def status(self) -> dict[str, Any]:
         """Return {"parts": [{"name", "state", "detail"}], "compiled": bool}."""
         parts = [asdict(status) for status in runner.status(self.parts)]
