@@ -91,8 +91,11 @@ class JournalWriter:
 
     def make_durable(self) -> None:
         """Return when all that was appended is durable in the chosen mode; raise JournalFailed."""
-        if not self._syncs:
-            return
+        if self._syncs:
+            self.sync()
+
+    def sync(self) -> None:
+        """Return when all that was appended is on the disk, in every mode; raise JournalFailed."""
         try:
             os.fdatasync(self._descriptor)
         except OSError as error:

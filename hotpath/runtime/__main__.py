@@ -1,0 +1,28 @@
+"""`python -m hotpath.runtime`: chooses the build of the core, wires the engine, and runs it."""
+
+import logging
+import sys
+
+from hotpath import build
+from hotpath.runtime.config import ConfigError, EngineConfig
+
+log = logging.getLogger("engine")
+
+
+def main() -> int:
+    """Return the exit code: 0 stopped, 1 halted, 2 wrong settings, 3 the journal is refused."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    try:
+        config = EngineConfig.from_environment()
+        build.select_core()
+    except (ConfigError, build.CoreBuildError, ValueError) as error:
+        log.critical("%s", error)
+        return 2
+    # Only now: this import loads the core, from the build that was chosen.
+    from hotpath.runtime.wiring import run_engine
+
+    return run_engine(config, build.core_build())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,51 @@
+"""Which session may do what: a member its own orders, a service what its scopes name."""
+
+from typing import Final
+
+from hotpath.runtime.session import Session
+from shared.domain import records as r
+from shared.domain.ids import account_of_order
+from shared.wire import frames
+from shared.wire.tokens import ADMIN, FUND, READ, TRADE
+
+_ORDER_KINDS: Final = (r.PLACE_ORDER, r.CANCEL_ORDER, r.REPLACE_ORDER)
+SCOPE_OF_COMMAND: Final[dict[int, str]] = {
+    r.PLACE_ORDER: TRADE,
+    r.CANCEL_ORDER: TRADE,
+    r.REPLACE_ORDER: TRADE,
+    r.MASS_CANCEL: TRADE,
+    r.DEPOSIT_CASH: FUND,
+    r.HOLD_WITHDRAWAL: FUND,
+    r.CONFIRM_WITHDRAWAL: FUND,
+    r.RELEASE_WITHDRAWAL: FUND,
+    r.DEPOSIT_SHARES: FUND,
+    r.SETTLE: FUND,
+    r.SET_ACCOUNT_STATE: ADMIN,
+    r.SET_INSTRUMENT_STATE: ADMIN,
+    r.ADD_ACCOUNT: ADMIN,
+    r.ADD_INSTRUMENT: ADMIN,
+    r.SET_LIMITS: ADMIN,
+}
+
+
+def may_command(session: Session, kind: int, account_id: int, order_id: int) -> bool:
+    """Return whether the session may send this command. An unknown kind needs the admin scope."""
+    scope = SCOPE_OF_COMMAND.get(kind, ADMIN)
+    if scope not in session.scopes:
+        return False
+    if session.kind == frames.SERVICE:
+        return True
+    if scope != TRADE or account_id != session.account_id:
+        return False
+    return kind not in _ORDER_KINDS or account_of_order(order_id) == account_id
+
+
+def may_query(session: Session, query: frames.Query) -> bool:
+    """Return whether the session may see this; books and the status are everybody's."""
+    if READ not in session.scopes:
+        return False
+    if session.kind == frames.SERVICE or query.kind in (frames.QUERY_BOOK, frames.QUERY_STATUS):
+        return True
+    if query.kind == frames.QUERY_ORDER:
+        return account_of_order(query.argument) == session.account_id
+    return query.argument == session.account_id

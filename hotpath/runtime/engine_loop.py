@@ -1,0 +1,203 @@
+"""The engine's loop: one thread that reads sockets, commits batches and answers, in that order."""
+
+import logging
+import select
+import signal
+import socket
+import time
+from collections.abc import Callable
+from typing import Final
+
+from hotpath.runtime.core_host import CoreHost
+from hotpath.runtime.faults import ACKNOWLEDGED, RECEIVED, Faults
+from hotpath.runtime.gateway import Gateway, PendingCommand
+from hotpath.runtime.journal_writer import JournalFailed, JournalWriter
+from hotpath.runtime.metrics import Metrics
+from hotpath.runtime.sequencer import Sequencer
+from hotpath.runtime.status_file import HALTED, OPEN, STOPPED, StatusFile
+from shared.domain import records as r
+from shared.wire import frames
+from shared.wire.frames import GatewayCode
+
+log = logging.getLogger("engine")
+
+BATCH_COMMANDS: Final = 4096
+_TIDY_S: Final = 0.5
+
+
+class Readiness:
+    """An epoll set, as the gateway needs it."""
+
+    def __init__(self) -> None:
+        self._epoll = select.epoll()
+        self._watched: set[int] = set()
+        self.poll = self._epoll.poll
+
+    def watch(self, descriptor: int, *, write: bool) -> None:
+        events = select.EPOLLIN | (select.EPOLLOUT if write else 0)
+        if descriptor in self._watched:
+            self._epoll.modify(descriptor, events)
+        else:
+            self._epoll.register(descriptor, events)
+            self._watched.add(descriptor)
+
+    def forget(self, descriptor: int) -> None:
+        self._epoll.unregister(descriptor)
+        self._watched.discard(descriptor)
+
+
+class EngineLoop:
+    """Runs until it is told to stop, or until the journal fails."""
+
+    def __init__(
+        self,
+        *,
+        listener: socket.socket,
+        readiness: Readiness,
+        gateway: Gateway,
+        sequencer: Sequencer,
+        core: CoreHost,
+        journal: JournalWriter,
+        status: StatusFile,
+        status_words: Callable[[], list[int]],
+        metrics: Metrics,
+        faults: Faults,
+        spin: bool,
+    ) -> None:
+        self._listener = listener
+        self._readiness = readiness
+        self._gateway = gateway
+        self._sequencer = sequencer
+        self._core = core
+        self._journal = journal
+        self._status = status
+        self._status_words = status_words
+        self._metrics = metrics
+        self._faults = faults
+        self._spin = spin
+        self._is_stopping = False
+        self._wake_in, self._wake_out = socket.socketpair()
+
+    def stop_on_signals(self) -> None:
+        """Let SIGTERM and SIGINT end the loop, also while it sleeps."""
+        self._wake_in.setblocking(False)
+        self._wake_out.setblocking(False)
+        signal.set_wakeup_fd(self._wake_out.fileno(), warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self.stop)
+        self._readiness.watch(self._wake_in.fileno(), write=False)
+
+    def stop(self, *_: object) -> None:
+        self._is_stopping = True
+
+    def run(self) -> int:
+        """Return the process's exit code: 0 when stopped, 1 when the journal failed."""
+        self._readiness.watch(self._listener.fileno(), write=False)
+        self._gateway.durable_sequence = self._sequencer.sequence
+        self._status.state = OPEN
+        try:
+            self._serve()
+        except JournalFailed as error:
+            self._halt(error)
+            return 1
+        self._gateway.end_all(GatewayCode.SHUTTING_DOWN, "the engine stops")
+        self._status.state = STOPPED
+        return 0
+
+    def _serve(self) -> None:
+        tidy_due = 0.0
+        while not self._is_stopping or self._gateway.commands:
+            now_s = time.monotonic()
+            if now_s >= tidy_due:
+                self._tidy(now_s)
+                tidy_due = now_s + _TIDY_S
+            busy = self._spin or self._gateway.commands or self._is_stopping
+            ready = self._readiness.poll(0.0 if busy else _TIDY_S)
+            started_ns = time.perf_counter_ns()
+            self._read(ready, time.monotonic())
+            if self._gateway.commands:
+                self._commit(started_ns)
+            if self._gateway.queries:
+                self._answer_queries()
+            self._gateway.flush()
+
+    def _read(self, ready: list[tuple[int, int]], now_s: float) -> None:
+        gateway = self._gateway
+        for descriptor, events in ready:
+            session = gateway.sessions.get(descriptor)
+            if session is None:
+                if descriptor == self._listener.fileno():
+                    gateway.accept(now_s)
+                elif descriptor == self._wake_in.fileno():
+                    self._wake_in.recv(64)
+                continue
+            if events & select.EPOLLOUT:
+                gateway.write(session)
+            if events & ~select.EPOLLOUT:
+                gateway.read(session, now_s)
+
+    def _commit(self, started_ns: int) -> None:
+        """Take a batch from the queue, make it durable, and hand over its answers."""
+        self._faults.at(RECEIVED)
+        queue = self._gateway.commands
+        size = min(len(queue), BATCH_COMMANDS)
+        batch = [queue[i] for i in range(size)]
+        traces = [
+            (number, trace)
+            for number, (_, _, frame) in enumerate(batch)
+            if (trace := frame[16:40]) != frames.NO_TRACE
+        ]
+        committed = self._sequencer.commit([frame for _, _, frame in batch], traces)
+        answered = batch[: len(committed.events)]
+        for _ in answered:
+            queue.popleft()
+        self._answer(answered, committed.first_sequence, committed.time_ns, committed.events)
+        metrics = self._metrics
+        metrics.batches += 1
+        metrics.commands += len(answered)
+        metrics.ack_latency.add(time.perf_counter_ns() - started_ns, len(answered))
+
+    def _answer(
+        self, batch: list[PendingCommand], first: int, time_ns: int, events: list[bytes]
+    ) -> None:
+        gateway, metrics = self._gateway, self._metrics
+        gateway.durable_sequence = self._sequencer.sequence
+        for number, (pending, found) in enumerate(zip(batch, events, strict=True)):
+            metrics.events += len(found) // frames.EVENT_BYTES
+            if found[0] == r.REJECTED:
+                metrics.rejects[int.from_bytes(found[2:4], "little")] += 1
+            gateway.answer(pending, first + number, time_ns, found)
+        gateway.flush()
+        self._faults.at(ACKNOWLEDGED)
+
+    def _answer_queries(self) -> None:
+        """Answer from a state whose every command is durable: batches are never half done here."""
+        core = self._core
+        for pending in self._gateway.take_queries():
+            query = pending[1]
+            words: list[int] | None
+            if query.kind == frames.QUERY_STATUS:
+                words = self._status_words()
+            elif query.kind == frames.QUERY_ACCOUNT:
+                words = core.account(query.argument)
+            elif query.kind == frames.QUERY_BOOK:
+                words = core.book(query.argument, query.depth)
+            elif query.kind == frames.QUERY_OPEN_ORDERS:
+                words = core.open_orders(query.argument)
+            else:
+                words = core.order(query.argument)
+            self._gateway.answer_query(pending, words)
+
+    def _tidy(self, now_s: float) -> None:
+        self._status.beat()
+        self._gateway.tidy(now_s)
+        self._gateway.flush()
+        self._journal.prepare()
+
+    def _halt(self, error: JournalFailed) -> None:
+        """Say that the journal failed; acknowledge nothing from here on."""
+        self._status.state = HALTED
+        log.critical("halted at durable sequence %d: %s", self._sequencer.sequence, error)
+        for session in self._gateway.sessions.values():
+            session.out.clear()
+        self._gateway.end_all(GatewayCode.ENGINE_HALTED, "what is unanswered may have been taken")

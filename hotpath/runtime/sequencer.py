@@ -1,0 +1,113 @@
+"""Gives commands their sequence and time, applies them, and makes them durable before all else."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from hotpath.runtime.faults import APPLIED, SYNCED, WRITTEN, Faults
+from hotpath.runtime.journal_writer import JournalWriter
+from hotpath.runtime.metrics import Metrics
+from hotpath.runtime.status_file import StatusFile
+from hotpath.runtime.wake import Waker
+from shared.wire.frames import EVENT_BYTES
+from shared.wire.journal import encode_batch
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What the core made of the first commands of a batch: all of them, or as many as fit."""
+
+    commands: bytes  # their words, with sequence and time stamped
+    event_counts: Sequence[int]
+    events: bytes
+
+
+class Applier(Protocol):
+    """The core as the sequencer needs it."""
+
+    def apply(self, commands: Sequence[bytes], first_sequence: int, time_ns: int) -> Applied:
+        """Apply the commands of COMMAND frames, or as many as one batch may hold."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """A durable batch; `events` holds each command's event bytes."""
+
+    first_sequence: int
+    time_ns: int
+    events: list[bytes]
+
+
+class Sequencer:
+    """The one writer: every command passes here, one batch at a time.
+
+    Sync is done in line: while it runs, commands gather in the sockets and make up the next
+    batch. A helper thread would cost each batch two hand-overs of the interpreter lock, more than
+    the overlap of decoding with the sync gives back.
+    """
+
+    def __init__(
+        self,
+        core: Applier,
+        journal: JournalWriter,
+        status: StatusFile,
+        waker: Waker,
+        metrics: Metrics,
+        *,
+        sequence: int,
+        time_ns: int,
+        faults: Faults,
+    ) -> None:
+        self._core = core
+        self._journal = journal
+        self._status = status
+        self._waker = waker
+        self._metrics = metrics
+        self._faults = faults
+        self._time_ns = time_ns
+        self.sequence = sequence  # of the last durable command
+
+    def commit(self, commands: Sequence[bytes], traces: Sequence[tuple[int, bytes]]) -> Committed:
+        """Apply the commands of COMMAND frames; return when all, or the first ones, are durable.
+
+        `traces` are (number in the batch, trace) of those that carry one. Raises JournalFailed when
+        they could not be made durable; the core is then ahead of the journal and must not be used.
+        """
+        time_ns = self._time_ns = max(time.time_ns(), self._time_ns)
+        first = self.sequence + 1
+        applied = self._core.apply(commands, first, time_ns)
+        count = len(applied.event_counts)
+        self._faults.at(APPLIED)
+        if count < len(commands):
+            traces = [trace for trace in traces if trace[0] < count]
+        record = encode_batch(
+            first, time_ns, applied.event_counts, applied.commands, applied.events, traces
+        )
+        started_ns = time.perf_counter_ns()
+        self._journal.append(record, count)
+        self._faults.at(WRITTEN)
+        self._journal.make_durable()
+        self._faults.at(SYNCED)
+        self._metrics.journal_latency.add(time.perf_counter_ns() - started_ns)
+        self._advance(first + count - 1)
+        return Committed(first, time_ns, _split(applied))
+
+    def _advance(self, sequence: int) -> None:
+        self.sequence = sequence
+        status = self._status
+        status.durable_sequence = sequence
+        if status.follower_waits:
+            status.follower_waits = False
+            self._waker.wake()
+
+
+def _split(applied: Applied) -> list[bytes]:
+    """Return the event bytes of each command."""
+    found, at = [], 0
+    for count in applied.event_counts:
+        end = at + count * EVENT_BYTES
+        found.append(applied.events[at:end])
+        at = end
+    return found

@@ -1,0 +1,211 @@
+"""Puts one engine process together: lock, recovery, epoch, sockets, health, loop."""
+
+import gc
+import logging
+import os
+import socket
+import time
+
+from hotpath.build import CoreBuild
+from hotpath.runtime.config import EngineConfig
+from hotpath.runtime.core_host import CoreHost
+from hotpath.runtime.engine_loop import EngineLoop, Readiness
+from hotpath.runtime.faults import Faults
+from hotpath.runtime.gateway import EngineFacts, Gateway
+from hotpath.runtime.health import Document, HealthServer
+from hotpath.runtime.journal_writer import JournalLock, JournalWriter
+from hotpath.runtime.metrics import Metrics
+from hotpath.runtime.recovery import Recovered, recover
+from hotpath.runtime.sequencer import Sequencer
+from hotpath.runtime.status_file import OPEN, STARTING, STATE_NAMES, StatusFile
+from hotpath.runtime.wake import Waker
+from shared.wire import views
+from shared.wire.journal import EpochMark, JournalError, encode_epoch
+from shared.wire.tokens import TokenVerifier
+
+log = logging.getLogger("engine")
+
+
+def run_engine(config: EngineConfig, build: CoreBuild) -> int:
+    """Recover, open and serve; return the exit code of `__main__`."""
+    log.info(
+        "core: %s, sources %s", "compiled" if build.compiled else "interpreted", build.source_hash
+    )
+    try:
+        verifier = TokenVerifier(config.public_key_file.read_bytes())
+        lock = JournalLock(config.journal)
+    except (OSError, JournalError) as error:
+        log.critical("%s", error)
+        return 3
+    try:
+        return _Engine(config, build, verifier).run()
+    except JournalError as error:
+        log.critical("%s", error)
+        return 3
+    finally:
+        lock.release()
+
+
+class _Engine:
+    """The parts of one engine process, in the order in which they come to life."""
+
+    def __init__(self, config: EngineConfig, build: CoreBuild, verifier: TokenVerifier) -> None:
+        self._config = config
+        self._build = build
+        self._metrics = Metrics()
+        self._faults = Faults(config.fault)
+        self._status = StatusFile(config.journal, create=True)
+        self._status.state = STARTING
+        self._health = self._serve_health()
+        recovered = self._recover()
+        self._epoch = recovered.tail.epoch + 1
+        self._core = CoreHost(recovered.engine)
+        self._journal = self._open_journal(recovered)
+        self._sequencer = self._make_sequencer(recovered)
+        self._listener = _listen(config.host, config.port)
+        readiness = Readiness()
+        facts = EngineFacts(self._epoch, config.shard, build.compiled)
+        self._gateway = Gateway(
+            self._listener, verifier, readiness, self._metrics, facts, config.queue_commands
+        )
+        self._loop = EngineLoop(
+            listener=self._listener,
+            readiness=readiness,
+            gateway=self._gateway,
+            sequencer=self._sequencer,
+            core=self._core,
+            journal=self._journal,
+            status=self._status,
+            status_words=self._status_words,
+            metrics=self._metrics,
+            faults=self._faults,
+            spin=config.spin,
+        )
+
+    def run(self) -> int:
+        self._loop.stop_on_signals()
+        gc.collect()
+        gc.freeze()  # what was built so far stays for good: no later collection looks at it
+        log.info(
+            "open on %s:%d, shard %d, epoch %d, sequence %d, durability %s",
+            *self._listener.getsockname()[:2],
+            self._config.shard,
+            self._epoch,
+            self._sequencer.sequence,
+            self._config.durability,
+        )
+        try:
+            return self._loop.run()
+        finally:
+            self._listener.close()
+            try:
+                self._journal.close()
+            except OSError as error:
+                log.critical("closing the journal: %s", error)
+            self._status.beat()
+
+    def _recover(self) -> Recovered:
+        started_s = time.monotonic()
+        recovered = recover(self._config.journal, self._config.shard)
+        if recovered.tail.torn_bytes:
+            log.warning("dropped an unfinished write of %d bytes", recovered.tail.torn_bytes)
+        noted = self._status.durable_sequence
+        if self._status.valid and noted > recovered.sequence:
+            log.error(
+                "the journal ends at sequence %d, but %d was durable: what lies between is lost",
+                recovered.sequence,
+                noted,
+            )
+        log.info(
+            "recovered %d commands in %.2f s", recovered.sequence, time.monotonic() - started_s
+        )
+        return recovered
+
+    def _open_journal(self, recovered: Recovered) -> JournalWriter:
+        """Begin a new epoch: its record is durable before anything else is said."""
+        journal = JournalWriter(
+            self._config.journal,
+            recovered.tail,
+            shard=self._config.shard,
+            epoch=self._epoch,
+            durability=self._config.durability,
+            segment_bytes=self._config.segment_bytes,
+            faults=self._faults,
+        )
+        mark = EpochMark(self._epoch, os.getpid(), recovered.engine.state_hash())
+        journal.append(encode_epoch(recovered.tail.next_sequence, time.time_ns(), mark), 0)
+        journal.sync()
+        self._status.begin(self._config.shard, self._epoch, recovered.sequence)
+        return journal
+
+    def _make_sequencer(self, recovered: Recovered) -> Sequencer:
+        return Sequencer(
+            self._core,
+            self._journal,
+            self._status,
+            Waker(self._config.journal),
+            self._metrics,
+            sequence=recovered.sequence,
+            time_ns=recovered.last_time_ns,
+            faults=self._faults,
+        )
+
+    def _status_words(self) -> list[int]:
+        engine = self._core.engine
+        return [
+            self._config.shard,
+            self._epoch,
+            engine.sequence,
+            self._sequencer.sequence,
+            int(self._build.compiled),
+            views.DURABILITIES.index(self._config.durability),
+            engine.state_hash(),
+            engine.open_order_count,
+            *views.split_digest(bytes.fromhex(self._build.source_hash)),
+        ]
+
+    # --- health ------------------------------------------------------------------------------
+
+    def _serve_health(self) -> HealthServer | None:
+        if self._config.health_port is None:
+            return None
+        address = (self._config.health_host, self._config.health_port)
+        return HealthServer(address, self._facts, lambda: self._metrics.text(self._gauges()))
+
+    def _facts(self) -> tuple[bool, Document]:
+        """Return whether orders are taken, and what the engine waits for if not."""
+        status = self._status
+        age_ms = (time.time_ns() - status.heartbeat_ns) // 1_000_000
+        ready = status.state == OPEN
+        return ready, {
+            "status": STATE_NAMES.get(status.state, "unknown"),
+            "waits_for": "" if ready else "the replay of the journal",
+            "core": "compiled" if self._build.compiled else "interpreted",
+            "compiled": self._build.compiled,
+            "source_hash": self._build.source_hash,
+            "shard": self._config.shard,
+            "epoch": status.epoch,
+            "durability": self._config.durability,
+            "durable_sequence": status.durable_sequence,
+            "published_sequence": status.published_sequence,
+            "heartbeat_age_ms": age_ms,
+        }
+
+    def _gauges(self) -> dict[str, int]:
+        gateway = getattr(self, "_gateway", None)
+        journal = getattr(self, "_journal", None)
+        return {
+            "sessions": len(gateway.sessions) if gateway else 0,
+            "queued_commands": len(gateway.commands) if gateway else 0,
+            "journal_bytes": journal.bytes_written if journal else 0,
+            "durable_sequence": self._status.durable_sequence,
+            "published_sequence": self._status.published_sequence,
+            "epoch": self._status.epoch,
+            "compiled": int(self._build.compiled),
+        }
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    listener = socket.create_server((host, port), backlog=256, reuse_port=False)
+    listener.setblocking(False)
+    return listener
