@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
@@ -57,15 +58,20 @@ def _has(file: Path, text: str) -> bool:
 
 
 def _text(file: Path, make: Callable[[], str]) -> str:
+    """Return a file's text, made first when it is absent; of two makers at once the first wins."""
     if not file.exists():
-        write_private(file, make())
+        candidate = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+        write_private(candidate, make())
+        with suppress(FileExistsError):
+            os.link(candidate, file)
+        candidate.unlink()
     return file.read_text(encoding="utf-8")
 
 
 def write_private(file: Path, text: str) -> Path:
     """Write a file that only its owner may read, whole or not at all; return it."""
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    replacement = file.with_suffix(f".{os.getpid()}.new")
+    replacement = file.with_name(f".{file.name}.{secrets.token_hex(4)}.new")
     descriptor = os.open(replacement, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
         stream.write(text)
