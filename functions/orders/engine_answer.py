@@ -91,8 +91,13 @@ def _step(event: EngineEvent, origin: Origin, placing: PlaceOrder | None) -> Ord
     match event.kind:
         case r.ORDER_REPLACED:
             return structs.replace(
-                step, price_ticks=event.price_ticks, quantity_lots=event.quantity_lots
+                step,
+                side=_SIDES[event.side],
+                price_ticks=event.price_ticks,
+                quantity_lots=event.quantity_lots,
             )
+        case r.ORDER_RESTED:
+            return structs.replace(step, price_ticks=event.price_ticks)
         case r.TRADE_EXECUTED:
             return structs.replace(
                 step,

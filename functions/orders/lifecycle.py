@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
+from shared.domain.ids import account_of_order
 from shared.domain.orders import OrderStatus, may_follow
 from shared.domain.reject_codes import RejectCode
 from shared.wire.stream_events import OrderEvent
@@ -65,12 +66,19 @@ def sent(state: OrderState) -> OrderState:
 def is_step(event: OrderEvent) -> bool:
     """Return whether an event changes its order.
 
-    A refusal does so only when it refuses the order itself: a refused cancel or replace, and the
-    second sending of an order that the engine has (DUPLICATE_ID), leave it as it is.
+    A refusal does so only when it refuses the order itself, sent by its own account and well
+    formed enough to be one: a refused cancel or replace, and the second sending of an order that
+    the engine has (DUPLICATE_ID), leave it as it is.
     """
     if event.type != "REJECTED":
         return True
-    return event.side != "" and event.reason != RejectCode.DUPLICATE_ID.name
+    return (
+        event.reason != RejectCode.DUPLICATE_ID.name
+        and "" not in (event.side, event.order_type, event.time_in_force)
+        and event.quantity_lots > 0
+        and event.price_ticks >= 0
+        and account_of_order(int(event.order_id)) == int(event.account_id)
+    )
 
 
 def fold(state: OrderState, events: Iterable[OrderEvent]) -> OrderState:
@@ -90,13 +98,24 @@ def advance(state: OrderState, event: OrderEvent) -> OrderState:
     """
     if place_of(event) <= state.place:
         raise LifecycleError(f"step {place_of(event)} is not after {state.place}")
-    before = sent(state)  # whatever the engine says about it, it was sent
+    before = _before(state, event)
     after = replace(_step(before, event), place=place_of(event))
     if not may_follow(before.status, after.status):
         raise LifecycleError(f"{after.status} may not follow {before.status}")
     if after.filled_lots + after.leaves_lots > after.quantity_lots or after.leaves_lots < 0:
         raise LifecycleError(f"filled and open lots pass the order's {after.quantity_lots}")
     return after
+
+
+def _before(state: OrderState, event: OrderEvent) -> OrderState:
+    """Return the state that a step follows: whatever the engine speaks of was sent to it.
+
+    The engine does not remember what it refused. An order that was refused while the answer got
+    lost is sent again, is then judged anew, and may be accepted.
+    """
+    if event.type == "ACCEPTED" and state.status is OrderStatus.REJECTED:
+        return replace(state, status=OrderStatus.PENDING, reason="")
+    return sent(state)
 
 
 def _step(state: OrderState, event: OrderEvent) -> OrderState:

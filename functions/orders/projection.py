@@ -112,7 +112,9 @@ def _only_new(
 
 def _insert_unknown(uow: UnitOfWork, by_order: dict[int, list[OrderEvent]]) -> None:
     """Store orders that members entered on their own sessions; their first step has the terms."""
-    firsts = [event for events in by_order.values() for event in events[:1] if event.side != ""]
+    firsts = [
+        event for events in by_order.values() for event in events[:1] if event.order_type != ""
+    ]
     if not firsts:
         return
     rows = [
