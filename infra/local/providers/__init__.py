@@ -1,0 +1,1 @@
+"""Stand-ins of the payment provider (Stripe) and the identity-check provider (Onfido)."""

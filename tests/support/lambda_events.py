@@ -1,0 +1,83 @@
+"""HTTP API events (payload 2.0) for handlers, and the parsed answer."""
+
+import json
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class HttpAnswer:
+    status: int
+    headers: dict[str, str]
+    text: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+    @property
+    def code(self) -> str:
+        assert self.headers["content-type"] == "application/problem+json", self
+        return str(self.json["code"])
+
+
+@dataclass
+class Context:
+    """What Powertools reads of a Lambda context."""
+
+    function_name: str = "test"
+    memory_limit_in_mb: int = 128
+    invoked_function_arn: str = "arn:aws:lambda:us-east-1:000000000000:function:test"
+    aws_request_id: str = "00000000-0000-4000-8000-000000000000"
+
+
+def access_claims(
+    subject: str | None = None, account_id: int | None = 1001, currency: str = "USD"
+) -> dict[str, str]:
+    """Return what the JWT authorizer hands over for an access token."""
+    claims = {"sub": subject or str(uuid.uuid4()), "token_use": "access", "client_id": "client"}
+    if account_id is not None:
+        claims |= {"account_id": str(account_id), "account_currency": currency}
+    return claims
+
+
+def http_event(
+    method: str,
+    path: str,
+    body: Any = None,
+    *,
+    headers: dict[str, str] | None = None,
+    claims: dict[str, str] | None = None,
+) -> dict[str, Any]:
+    """Return an event; a `body` that is no str is sent as JSON."""
+    sent = {"content-type": "application/json", **(headers or {})}
+    context: dict[str, Any] = {
+        "http": {"method": method, "path": path, "sourceIp": "192.0.2.1"},
+        "requestId": "request-1",
+        "stage": "$default",
+    }
+    if claims is not None:
+        context["authorizer"] = {"jwt": {"claims": claims, "scopes": None}}
+    event: dict[str, Any] = {
+        "version": "2.0",
+        "routeKey": f"{method} {path}",
+        "rawPath": path,
+        "rawQueryString": "",
+        "headers": {name.lower(): value for name, value in sent.items()},
+        "requestContext": context,
+        "isBase64Encoded": False,
+    }
+    if body is not None:
+        event["body"] = body if isinstance(body, str) else json.dumps(body)
+    return event
+
+
+def call(handler: Handler, event: dict[str, Any]) -> HttpAnswer:
+    """Invoke a handler; return its answer with lower-case header names."""
+    answer = handler(event, Context())
+    headers = {name.lower(): value for name, value in answer["headers"].items()}
+    return HttpAnswer(int(answer["statusCode"]), headers, answer["body"])
