@@ -26,7 +26,7 @@ SELL: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """One step of the flow. `kind` is LIMIT, MARKET or CANCEL; `order` numbers the orders from 0."""
+    """One step of the flow: `kind` is LIMIT, MARKET or CANCEL, `order` counts orders from 0."""
 
     kind: str
     order: int
@@ -83,25 +83,23 @@ class OrderFlow:
         """Yield the next `count` arrivals, with exponential times between them."""
         for _ in range(count):
             rates = self._rates()
-            total = sum(rate for rate, *_ in rates)
-            self._now += self._random.expovariate(total)
-            pick = self._random.random() * total
-            for rate, kind, side, distance in rates:
-                pick -= rate
-                if pick <= 0:
-                    break
+            weights = [rate for rate, _ in rates]
+            self._now += self._random.expovariate(sum(weights))
+            (kind, side, distance), *_ = self._random.choices([what for _, what in rates], weights)
             yield self._step(kind, side, distance)
 
-    def _rates(self) -> list[tuple[float, str, int, int]]:
-        rates: list[tuple[float, str, int, int]] = []
+    def _rates(self) -> list[tuple[float, tuple[str, int, int]]]:
+        """Return the rate of each thing that can happen next: (kind, side, distance)."""
+        rates: list[tuple[float, tuple[str, int, int]]] = []
         for side in (BUY, SELL):
             if self._sides[1 - side].levels:
-                rates.append((MARKET_RATE, "MARKET", side, 0))
+                rates.append((MARKET_RATE, ("MARKET", side, 0)))
             for distance in range(1, DEEPEST_TICK + 1):
-                rates.append((_limit_rate(distance), "LIMIT", side, distance))
+                rates.append((_limit_rate(distance), ("LIMIT", side, distance)))
                 queue = self._sides[side].levels.get(self._price(side, distance))
                 if queue:
-                    rates.append((_cancel_rate(distance) * len(queue), "CANCEL", side, distance))
+                    cancels = _cancel_rate(distance) * len(queue)
+                    rates.append((cancels, ("CANCEL", side, distance)))
         return rates
 
     def _step(self, kind: str, side: int, distance: int) -> Arrival:

@@ -84,7 +84,7 @@ def stream(
         (SETTLEMENT_EVENTS, account_id),
     ):
         partition = TopicPartition(topic, partition_of(topic, key))
-        for offset, value in _messages(events, partition):
+        for offset, value in messages(events, partition):
             message = json.loads(value)
             if topic == MARKET_DATA:
                 is_its = message["sequence"] in sequences
@@ -98,7 +98,7 @@ def stream(
     return hops
 
 
-def _messages(events: EventStream, partition: TopicPartition) -> Iterator[tuple[int, bytes]]:
+def messages(events: EventStream, partition: TopicPartition) -> Iterator[tuple[int, bytes]]:
     """Yield all messages that the partition holds now, without moving any consumer group."""
     last = events.read_last(partition)
     if last is None:
