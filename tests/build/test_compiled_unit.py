@@ -1,4 +1,4 @@
-"""The compiled unit is closed: its modules import nothing of ours that is not compiled with them."""
+"""The compiled unit is closed: its modules import nothing of ours but each other."""
 
 import ast
 import importlib
