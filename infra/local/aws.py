@@ -9,6 +9,7 @@ from botocore.config import Config
 from infra.local.settings import REGION, Settings
 
 if TYPE_CHECKING:
+    from mypy_boto3_apigateway import APIGatewayClient
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_cognito_idp import CognitoIdentityProviderClient
     from mypy_boto3_lambda import LambdaClient
@@ -34,6 +35,11 @@ def _client(settings: Settings, service: Any) -> Any:
         s3={"addressing_style": "path"},
     )
     return session().client(service, endpoint_url=settings.aws_endpoint, config=config)
+
+
+def api_gateway(settings: Settings) -> "APIGatewayClient":
+    client: APIGatewayClient = _client(settings, "apigateway")
+    return client
 
 
 def cloudformation(settings: Settings) -> "CloudFormationClient":
