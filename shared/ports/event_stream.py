@@ -12,7 +12,7 @@ Writers
 
 Recovery of a writer that restarts
     1. Open the writer with a higher epoch (or the same one, after a crash): from then on nothing
-       that the old process still has under way can be stored.
+       that the old process still has under way can be stored, and all it stored can be seen.
     2. Read `read_last` of each partition: its headers or value say how far this writer got there.
     3. Publish from each partition's own next message on. A partition without a message starts at
        the beginning. Order within a partition makes this exact: no gap, no duplicate.
@@ -84,6 +84,8 @@ class StreamWriter(Protocol):
 
     def publish(self, messages: Sequence[Message]) -> None:
         """Store all messages, in order within each partition; return when they are durable.
+
+        Readers see them within moments, not at once: Kafka ends a transaction after it is decided.
 
         Raises
         ------

@@ -180,6 +180,7 @@ class KafkaStreamReader:
     def commit(self, positions: Mapping[TopicPartition, int]) -> None:
         if positions:
             places = [Place(at.topic, at.partition, offset) for at, offset in positions.items()]
+            self._check_reachable()  # a commit itself waits 45 s for a coordinator that is away
             with translated():
                 self._consumer.commit(offsets=places, asynchronous=False)
 

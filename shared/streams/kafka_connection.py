@@ -136,36 +136,46 @@ class Lookup:
         self._consumer = Consumer(settings)
 
     def bounds(self, partition: TopicPartition) -> tuple[int, int]:
-        """Return the partition's first offset and its end (of what is committed)."""
+        """Return the first offset and the end (of what is committed) of an existing partition."""
         place = Place(partition.topic, partition.partition)
-        with self._lock, translated():
-            found = self._consumer.get_watermark_offsets(place, timeout=CALL_TIMEOUT_S)
+        try:
+            with self._lock, translated():
+                found = self._consumer.get_watermark_offsets(place, timeout=CALL_TIMEOUT_S)
+        except UnknownTopic as error:  # a client that has lost all brokers knows no partition
+            raise StreamUnavailable(str(error)) from error
         if found is None:
             raise StreamUnavailable(f"kafka: no answer about {partition}")
         return found
 
     def read(self, partition: TopicPartition, offset: int) -> list[StoredMessage]:
         """Return the partition's messages from `offset` to its end."""
+        end = self.bounds(partition)[1]
         messages: list[StoredMessage] = []
         with self._lock, translated():
             self._consumer.assign([Place(partition.topic, partition.partition, offset)])
             try:
-                while (message := self._next()) is not None:
-                    messages.append(message)
+                while offset < end:
+                    offset = self._read_on(messages)
             finally:
                 self._consumer.unassign()
         return messages
 
-    def _next(self) -> StoredMessage | None:
-        """Return the next message, or None at the end."""
+    def _read_on(self, messages: list[StoredMessage]) -> int:
+        """Add the next message, if that is what comes; return the position after it.
+
+        A broker that has just restarted reports an end that lies before the true one; then more
+        comes after it.
+        """
         message = self._consumer.poll(CALL_TIMEOUT_S)
         if message is None:
             raise StreamUnavailable(f"kafka: nothing came within {CALL_TIMEOUT_S} s")
-        error = message.error()
+        error, offset = message.error(), message.offset()
+        assert offset is not None
         if error is None:
-            return stored(message)
+            messages.append(stored(message))
+            return offset + 1
         if error.code() == KafkaError._PARTITION_EOF:
-            return None
+            return offset
         raise port_error(error)
 
     def topics(self, topic: str | None = None) -> dict[str, int]:

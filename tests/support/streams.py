@@ -97,15 +97,14 @@ def read(reader: StreamReader, count: int) -> list[StoredMessage]:
     return messages
 
 
-def read_all(stream: EventStream, topic: str, partitions: int = 4) -> list[list[StoredMessage]]:
-    """Return each partition's messages, read by a group of its own up to the end."""
-    places = partitions_of(topic, partitions)
+def read_all(stream: EventStream, topic: str, count: int) -> list[list[StoredMessage]]:
+    """Return each partition's messages, of which there are `count` together, up to the end."""
+    places = partitions_of(topic)
     reader = stream.reader(f"all-{uuid.uuid4().hex}", places)
-    messages: list[StoredMessage] = []
-    ends = {place: stream.end_offset(place) for place in places}
+    messages = read(reader, count)
     until(
         lambda: messages.extend(reader.poll(1_000, 200)),
-        lambda: all(reader.position(place) >= end for place, end in ends.items()),
+        lambda: all(reader.position(place) == stream.end_offset(place) for place in places),
     )
     reader.close()
     return [

@@ -7,18 +7,12 @@ from infra.local.settings import Settings
 
 def consumers(settings: Settings) -> Part:
     """Return the consumers; they read from `deployment.json` which functions there are."""
-    heartbeat = settings.health_file("consumers")
     return python_part(
         settings,
         "consumers",
         "infra.local.consumers",
-        environment=aws_environment(settings)
-        | {
-            "STREAM_URL": settings.stream_url,
-            "TRADING_STATE": str(settings.state),
-            "TRADING_HEALTH_FILE": str(heartbeat),
-        },
-        health=health.heartbeat(heartbeat),
+        environment=aws_environment(settings) | {"TRADING_STATE": str(settings.state)},
+        health=health.http(f"http://{settings.address('consumers')}/health"),
         after=("stream", "databases", "deploy"),
-        prepare=lambda: heartbeat.unlink(missing_ok=True),
+        ports=(settings.port("consumers"),),
     )
