@@ -43,3 +43,4 @@ class CancelReason(IntEnum):
     IOC_REMAINDER = 2
     MASS_CANCEL = 3
     NO_LIQUIDITY = 4  # a market order found nothing within the collar
+    TOO_MANY_TRADES = 5  # one command's work is bounded; the order may be sent again
