@@ -16,6 +16,8 @@ SUBCOMMANDS: Final = {
     "reset": "infra.cli.reset",
     "token": "infra.cli.token",
     "trace": "infra.cli.trace",
+    "replay": "infra.cli.replay",
+    "journal": "infra.cli.journal",
 }
 
 

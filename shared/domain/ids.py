@@ -28,6 +28,7 @@ SOURCE_LEDGER: Final = 3
 SOURCE_SETTLEMENT: Final = 4
 SOURCE_RISK: Final = 5
 SOURCE_BACKOFFICE: Final = 6
+SOURCE_TOOLS: Final = 7  # replays and benchmarks
 
 
 def administrative_id(source: int, number: int) -> int:
