@@ -6,8 +6,8 @@ together and sent through the payments service's outbox like every other movemen
 
 from typing import Final
 
+from functions.payments.engine_commands import credit_id
 from shared.domain.commands import DepositShares, MoveCash
-from shared.domain.ids import SOURCE_LEDGER, administrative_id
 from shared.domain.instruments import Instrument
 from shared.domain.records import DEPOSIT_CASH
 from shared.ports.engine import Engine
@@ -41,7 +41,7 @@ class OpeningBalances:
         with UnitOfWork(self._dsn) as uow:
             transfer_id = self._post(uow, account_id, instrument.isin, quantity_lots, reference)
             command = DepositShares(
-                administrative_id(SOURCE_LEDGER, transfer_id),
+                credit_id(transfer_id),
                 account_id,
                 instrument.instrument_id,
                 quantity_lots,
@@ -54,7 +54,7 @@ class OpeningBalances:
         """Give an account cash, on the terms of `grant_shares`."""
         with UnitOfWork(self._dsn) as uow:
             transfer_id = self._post(uow, account_id, currency, amount_minor, reference)
-            command_id = administrative_id(SOURCE_LEDGER, transfer_id)
+            command_id = credit_id(transfer_id)
             command = MoveCash(DEPOSIT_CASH, command_id, account_id, amount_minor)
             _OUTBOX.enqueue(uow, command_id, command.words())
             uow.commit()
