@@ -150,8 +150,8 @@ def _intent(intent: Any) -> PaymentIntent:
         status=intent.status,
         amount_minor=intent.amount,
         currency=intent.currency.upper(),
-        reference=(intent.metadata or {}).get("reference", ""),
-        failure_code="" if failure is None else (failure.code or "declined"),
+        reference=str(getattr(intent.metadata, "reference", "")),
+        failure_code="" if failure is None else str(getattr(failure, "code", "") or "declined"),
     )
 
 
@@ -161,6 +161,6 @@ def _payout(payout: Any) -> Payout:
         status=payout.status,
         amount_minor=payout.amount,
         currency=payout.currency.upper(),
-        reference=(payout.metadata or {}).get("reference", ""),
-        failure_code=payout.failure_code or "",
+        reference=str(getattr(payout.metadata, "reference", "")),
+        failure_code=str(getattr(payout, "failure_code", "") or ""),
     )

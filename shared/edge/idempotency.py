@@ -5,6 +5,7 @@ import hashlib
 import json
 import time
 import uuid
+from collections.abc import Callable
 from typing import Any, Final
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
@@ -33,33 +34,27 @@ _CONTEXT_KEY: Final = "idempotent_request_id"
 REPLAYED_HEADER: Final = "idempotency-replayed"
 
 
-class Idempotency(BaseMiddlewareHandler[APIGatewayHttpResolver]):
-    """A route middleware, put after validation by Powertools: what is malformed takes no key.
+class OnceRunner:
+    """Runs a request once per key, however many processes and threads ask at the same time."""
 
-    Answers below 500 are kept, refusals too; after a 429 or 5xx the key is free again. A request
-    that finds another execution under way waits for its answer, at most `wait_s`, then gets 409.
-
-    Examples
-    --------
-    >>> idempotent = Idempotency("orders", lambda: dsn("orders"))     # doctest: +SKIP
-    """
-
-    def __init__(self, schema: str, source: PoolSource, *, wait_s: float = WAIT_S) -> None:
-        super().__init__()
-        self._store = IdempotencyStore(schema, source)
+    def __init__(self, store: IdempotencyStore, *, wait_s: float = WAIT_S) -> None:
+        self._store = store
         self._wait_s = wait_s
 
-    def handler(
-        self, app: APIGatewayHttpResolver, next_middleware: NextMiddleware
-    ) -> Response[Any]:
-        scope, key = f"{principal(app).user_id} {_route(app)}", _key(app)
-        request_hash = _request_hash(app)
+    def run(
+        self, scope: str, key: str, request_hash: bytes, execute: Callable[[], SavedAnswer]
+    ) -> tuple[SavedAnswer, bool]:
+        """Return the key's answer, and whether it is an earlier execution's.
+
+        Answers below 500 are kept, refusals too; after a 429, a 5xx or an exception the key is free
+        again. Raises Problem: 422 for a key of another request, 409 when the first execution is
+        still under way after `wait_s`.
+        """
         claim = self._claim(scope, key, request_hash)
         if isinstance(claim, SavedAnswer):
-            return _response(claim, replayed=True)
-        app.context[_CONTEXT_KEY] = uuid.uuid5(uuid.NAMESPACE_URL, f"{scope} {key}")
+            return claim, True
         try:
-            answer = _saved(_run(app, next_middleware))
+            answer = execute()
         except BaseException:
             self._release(scope, key, claim.owner)
             raise
@@ -67,7 +62,7 @@ class Idempotency(BaseMiddlewareHandler[APIGatewayHttpResolver]):
             self._release(scope, key, claim.owner)
         else:
             self._store.save(scope, key, claim.owner, answer)
-        return _response(answer, replayed=False)
+        return answer, False
 
     def _claim(self, scope: str, key: str, request_hash: bytes) -> SavedAnswer | Execute:
         deadline = time.monotonic() + self._wait_s
@@ -77,9 +72,7 @@ class Idempotency(BaseMiddlewareHandler[APIGatewayHttpResolver]):
                 return claim
             if isinstance(claim, OtherRequest):
                 raise Problem(
-                    422,
-                    "idempotency_key_reused",
-                    "This key was used for a different request.",
+                    422, "idempotency_key_reused", "This key was used for a different request."
                 )
             if time.monotonic() >= deadline:
                 raise Problem(
@@ -93,6 +86,29 @@ class Idempotency(BaseMiddlewareHandler[APIGatewayHttpResolver]):
     def _release(self, scope: str, key: str, owner: uuid.UUID) -> None:
         with contextlib.suppress(DatabaseUnavailable):  # the key frees itself when its hold ends
             self._store.release(scope, key, owner)
+
+
+class Idempotency(BaseMiddlewareHandler[APIGatewayHttpResolver]):
+    """A route middleware, put after validation by Powertools: what is malformed takes no key.
+
+    Examples
+    --------
+    >>> idempotent = Idempotency("orders", lambda: dsn("orders"))     # doctest: +SKIP
+    """
+
+    def __init__(self, schema: str, source: PoolSource, *, wait_s: float = WAIT_S) -> None:
+        super().__init__()
+        self._runner = OnceRunner(IdempotencyStore(schema, source), wait_s=wait_s)
+
+    def handler(
+        self, app: APIGatewayHttpResolver, next_middleware: NextMiddleware
+    ) -> Response[Any]:
+        scope, key = f"{principal(app).user_id} {_route(app)}", _key(app)
+        app.context[_CONTEXT_KEY] = uuid.uuid5(uuid.NAMESPACE_URL, f"{scope} {key}")
+        answer, is_replayed = self._runner.run(
+            scope, key, _request_hash(app), lambda: _saved(_run(app, next_middleware))
+        )
+        return _response(answer, replayed=is_replayed)
 
 
 def request_id(app: APIGatewayHttpResolver) -> uuid.UUID:

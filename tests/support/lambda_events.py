@@ -1,6 +1,7 @@
 """HTTP API events (payload 2.0) for handlers, and the parsed answer."""
 
 import json
+import threading
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -76,8 +77,13 @@ def http_event(
     return event
 
 
+# A function's process handles one request at a time, and Powertools keeps the request in a global.
+_one_request = threading.Lock()
+
+
 def call(handler: Handler, event: dict[str, Any]) -> HttpAnswer:
     """Invoke a handler; return its answer with lower-case header names."""
-    answer = handler(event, Context())
+    with _one_request:
+        answer = handler(event, Context())
     headers = {name.lower(): value for name, value in answer["headers"].items()}
     return HttpAnswer(int(answer["statusCode"]), headers, answer["body"])
