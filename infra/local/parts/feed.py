@@ -6,16 +6,19 @@ from infra.local.settings import Settings
 
 
 def feed(settings: Settings) -> Part:
+    """Return the gateway; it keeps its place in the stream in a folder of its own."""
+    folder = settings.folder("feed")
     return python_part(
         settings,
         "feed",
         "hotpath.feed",
         environment={
             "STREAM_URL": settings.stream_url,
-            "ENGINE_ADDRESS": settings.address("engine"),
             "FEED_LISTEN": settings.address("feed"),
+            "FEED_STATE": str(folder),
         },
         health=health.http(f"http://{settings.address('feed')}/health"),
         after=("stream", "engine"),
         ports=(settings.port("feed"),),
+        prepare=lambda: folder.mkdir(parents=True, exist_ok=True),
     )
