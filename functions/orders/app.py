@@ -51,7 +51,7 @@ app = HttpApp("orders")
 handler = app.handler
 
 _MAX_ID: Final = (1 << 63) - 1
-_idempotency: Final = Idempotency("orders", wiring.source)
+_idempotency: Final = Idempotency("orders", lambda: wiring.source())
 OrderId = Annotated[IdText, Path(description="The platform's id of the order")]
 
 
