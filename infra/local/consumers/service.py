@@ -38,7 +38,7 @@ class Wiring:
 
 
 class Consumers:
-    """The running consumers. They may be ended at any moment: what was not committed comes again."""
+    """The running consumers. They may be ended at any moment: what is not committed comes again."""
 
     def __init__(self, wiring: Wiring, routes: Sequence[Route], resends: Sequence[Resend]) -> None:
         self._stop = threading.Event()
