@@ -30,11 +30,17 @@ test-%: setup ## run one level of tests, for example `make test-unit`
 
 lint: ## check style, types, import rules and template.yaml
 	@infra/bootstrap.sh --cdk
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy functions hotpath infra shared stacks tests
-	PYTHONPATH=. $(BIN)/lint-imports --no-logo
-	$(BIN)/cfn-lint template.yaml
+	@failed=0; \
+	for check in \
+	    "ruff check ." \
+	    "ruff format --check ." \
+	    "mypy functions hotpath infra shared stacks tests setup.py" \
+	    "lint-imports --no-logo" \
+	    "cfn-lint template.yaml"; \
+	do \
+	    echo "== $$check"; PYTHONPATH=. $(BIN)/$$check || failed=1; \
+	done; \
+	exit $$failed
 
 format: setup ## let ruff mend style
 	$(BIN)/ruff check --fix .
