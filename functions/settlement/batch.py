@@ -172,11 +172,13 @@ def _count_settled(uow: UnitOfWork, batch_id: date) -> int:
 
 
 def _retry_waiting(uow: UnitOfWork, batch_id: date, settled: int) -> None:
-    uow.connection.execute(
+    retried = uow.connection.execute(
         "update settlement.instructions set state = 'NETTED' "
         "where batch_id = %s and state = 'WAITING' and reason = %s",
         (batch_id, FailureReason.INSUFFICIENT_BALANCE),
     )
+    if retried.rowcount == 0:
+        return
     uow.connection.execute(
         "update settlement.batches set passes = passes + 1, settled_before_pass = %s "
         "where batch_id = %s",
