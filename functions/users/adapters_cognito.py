@@ -2,9 +2,11 @@
 
 from typing import TYPE_CHECKING
 
+import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.users.service import PasswordRefused
+from shared.edge.settings import aws_config
 from shared.ports.failures import InfrastructureUnavailable
 
 if TYPE_CHECKING:
@@ -34,6 +36,12 @@ class CognitoPool:
         self._pool_id = pool_id
         self._client_id = client_id
         self._confirm_at_once = confirm_at_once
+
+    @classmethod
+    def connect(cls, *, pool_id: str, client_id: str, confirm_at_once: bool) -> "CognitoPool":
+        """Return the pool behind a client with this environment's credentials."""
+        client = boto3.client("cognito-idp", config=aws_config())
+        return cls(client, pool_id=pool_id, client_id=client_id, confirm_at_once=confirm_at_once)
 
     def sign_up(self, email: str, password: str) -> str | None:
         """Return the new user's subject, or None for a known address; raise PasswordRefused."""

@@ -2,13 +2,11 @@
 
 from functools import cache
 
-import boto3
-
 from functions.users.adapters_cognito import CognitoPool
 from functions.users.adapters_onfido import OnfidoKyc
 from functions.users.service import Users
 from shared.edge.engine import engine
-from shared.edge.settings import aws_config, dsn, secret_fields, setting
+from shared.edge.settings import dsn, secret_fields, setting
 
 
 @cache
@@ -23,8 +21,7 @@ def webhook_token() -> str:
 
 
 def _pool() -> CognitoPool:
-    return CognitoPool(
-        boto3.client("cognito-idp", config=aws_config()),
+    return CognitoPool.connect(
         pool_id=setting("USER_POOL_ID"),
         client_id=setting("USER_POOL_CLIENT_ID"),
         confirm_at_once=setting("STAGE") == "local",
