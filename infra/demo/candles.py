@@ -1,6 +1,6 @@
 """A candle chart in characters."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 
@@ -31,7 +31,7 @@ def candles_of(trades: Sequence[tuple[int, int]], count: int) -> list[Candle]:
     ]
 
 
-def draw(candles: Sequence[Candle], height: int, label: str = "{}") -> list[str]:
+def draw(candles: Sequence[Candle], height: int, label: Callable[[int], str] = str) -> list[str]:
     """Return the chart's lines, highest price first: `┃` rising, `░` falling, `│` wick."""
     if not candles:
         return []
@@ -42,7 +42,7 @@ def draw(candles: Sequence[Candle], height: int, label: str = "{}") -> list[str]
     for row in range((top - bottom) // step, -1, -1):
         low = bottom + row * step
         cells = "".join(f" {_cell(candle, low, low + step - 1)}" for candle in candles)
-        lines.append(f"{label.format(low):>10} ┤{cells}")
+        lines.append(f"{label(low):>10} ┤{cells}")
     return lines
 
 

@@ -51,6 +51,12 @@ class Listener:
         with contextlib.suppress(asyncio.CancelledError, ConnectionClosed):
             await self._task
 
+    async def reach(self, sequence: int, timeout_s: float = 20.0) -> None:
+        """Wait until the journal's `sequence` has been heard of; raise TimeoutError."""
+        async with asyncio.timeout(timeout_s):
+            while self.heard.last_sequence < sequence:
+                await asyncio.sleep(0.01)
+
     async def _listen(self) -> None:
         async with connect(self._url) as socket:
             subscription = {

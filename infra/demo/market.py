@@ -10,6 +10,7 @@ from shared.domain import records as r
 from shared.domain.commands import CancelOrder, Command, PlaceOrder
 from shared.domain.events import EngineEvent
 from shared.domain.ids import member_order_id
+from shared.domain.reject_codes import CancelReason
 from shared.hotpath_client.async_client import MemberSession
 
 
@@ -22,6 +23,7 @@ class FlowReport:
     trades: list[tuple[int, int]] = field(default_factory=list)  # (price_ticks, quantity_lots)
     ack_ns: list[int] = field(default_factory=list)
     seconds: float = 0.0
+    last_book_sequence: int = 0  # the journal's sequence of the last change of the book
 
     def ack_us(self, quantile: float) -> float:
         return percentile(self.ack_ns, quantile) / 1_000
@@ -68,6 +70,8 @@ class Members:
                     report.trades.append((event.price_ticks, event.quantity_lots))
                 elif event.kind == r.REJECTED:
                     report.refused[event.reject_code.name] += 1
+                if _changes_book(event):
+                    report.last_book_sequence = event.sequence
         report.seconds += time.perf_counter() - began
 
     def _command(self, arrival: Arrival, account_id: int) -> Command:
@@ -85,6 +89,12 @@ class Members:
             quantity_lots=arrival.quantity_lots,
             price_ticks=arrival.price_ticks if is_limit else 0,
         )
+
+
+def _changes_book(event: EngineEvent) -> bool:
+    if event.kind == r.ORDER_CANCELLED:
+        return event.cancel_reason is CancelReason.REQUESTED
+    return event.is_resting or event.kind in (r.TRADE_EXECUTED, r.ORDER_RESTED)
 
 
 def _ignore(events: Sequence[EngineEvent]) -> None:

@@ -36,11 +36,11 @@ class BackofficeClient:
         return self._call("GET", f"/accounts/{account_id}")
 
     def halt(self, symbol: str, operator: str, reason: str) -> dict[str, Any]:
-        body = {"operator_id": operator, "reason": reason}
+        body = {"operator": operator, "reason": reason}
         return self._call("POST", f"/instruments/{symbol}/halt", body)
 
     def resume(self, symbol: str, operator: str, reason: str) -> dict[str, Any]:
-        body = {"operator_id": operator, "reason": reason}
+        body = {"operator": operator, "reason": reason}
         return self._call("POST", f"/instruments/{symbol}/resume", body)
 
     def _call(self, method: str, path: str, body: dict[str, str] | None = None) -> dict[str, Any]:
