@@ -7,7 +7,7 @@ import subprocess
 import sys
 from typing import Final
 
-GENERATORS: Final = ("infra.backoffice_resources",)
+GENERATORS: Final = ("infra.api_docs", "infra.backoffice_resources")
 
 
 def main() -> int:

@@ -52,6 +52,7 @@ handler = app.handler
 
 _MAX_ID: Final = (1 << 63) - 1
 _idempotency: Final = Idempotency("orders", lambda: wiring.source())
+_ORDER: Final[Any] = {content_types.APPLICATION_JSON: {"model": OrderAnswer}}
 OrderId = Annotated[IdText, Path(description="The platform's id of the order")]
 
 
@@ -60,6 +61,9 @@ def _idempotent(resolver: APIGatewayHttpResolver, next_middleware: NextMiddlewar
     if resolver.current_event.headers.get("idempotency-key") is None:
         return next_middleware(resolver)
     return _idempotency(resolver, next_middleware)
+
+
+_idempotent.takes_idempotency_key = True  # type: ignore[attr-defined]  # for the API's document
 
 
 @app.post(
@@ -72,6 +76,10 @@ def _idempotent(resolver: APIGatewayHttpResolver, next_middleware: NextMiddlewar
     ),
     tags=["orders"],
     status_code=201,
+    responses={
+        201: {"description": "What the engine made of it", "content": _ORDER},
+        202: {"description": "Stored; the engine has not answered yet", "content": _ORDER},
+    },
     middlewares=[rate_limit("orders"), _idempotent],
 )
 def place_order(body: PlaceOrderRequest) -> Response[OrderAnswer]:
