@@ -3,8 +3,10 @@
 import json
 import re
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from datetime import date
+from functools import wraps
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -29,6 +31,7 @@ from shared.postgres.unit_of_work import UnitOfWork
 from shared.reference import instruments
 
 MAX_PAGE = 200
+View = Callable[..., Response]
 
 app = Chalice(app_name="backoffice")
 logger = Logger(service="backoffice")
@@ -46,37 +49,61 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     return answer
 
 
-@app.middleware("http")
-def one_log_line_and_one_error_shape(
-    request: Request, get_response: Callable[[Request], Response]
-) -> Response:
-    """Turn whatever is raised into a problem document, and log the request once."""
-    started_ns = time.perf_counter_ns()
-    traceparent = start_trace(request.headers.get("traceparent"))
+def route(path: str, method: str) -> Callable[[View], View]:
+    """Register a view behind the API key; it may raise Problem and is logged with one line.
+
+    Exceptions end here: Chalice would answer in a shape of its own and log what the caller sent.
+    """
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def guarded(**arguments: str) -> Response:
+            started_ns = time.perf_counter_ns()
+            request = _request()
+            traceparent = start_trace(request.headers.get("traceparent"))
+            response = _guard(view, arguments)
+            response.headers.update({"traceparent": traceparent, "cache-control": "no-store"})
+            identity = request.context.get("identity", {})
+            logger.info(
+                "request",
+                extra={
+                    "route": f"{method} {path}",
+                    "status": response.status_code,
+                    "duration_ms": (time.perf_counter_ns() - started_ns) // 1_000_000,
+                    "trace_id": trace_id(),
+                    "api_key_id": identity.get("apiKeyId", ""),
+                },
+            )
+            return response
+
+        app.route(path, methods=[method], api_key_required=True)(guarded)
+        return guarded
+
+    return decorate
+
+
+def _guard(view: View, arguments: Mapping[str, str]) -> Response:
+    """Call a view and turn whatever it raises into a problem document."""
     try:
-        response = get_response(request)
+        return view(**arguments)
     except Problem as problem:
-        response = _render(problem)
+        return _render(problem)
     except (DatabaseUnavailable, EngineError, InfrastructureUnavailable) as error:
-        response = _render(unavailable("part_unavailable", f"{type(error).__name__}."))
+        logger.warning("part unavailable", extra={"error_type": type(error).__qualname__})
+        return _render(unavailable("part_unavailable", "A part of the platform is not available."))
     except Exception as error:
-        logger.exception("unexpected exception", extra={"error_type": type(error).__qualname__})
-        response = _render(Problem(500, "internal_error", "Something broke on our side."))
-    response.headers.update({"traceparent": traceparent, "cache-control": "no-store"})
-    logger.info(
-        "request",
-        extra={
-            "route": f"{request.method} {request.path}",
-            "status": response.status_code,
-            "duration_ms": (time.perf_counter_ns() - started_ns) // 1_000_000,
-            "trace_id": trace_id(),
-            "api_key_id": request.context.get("identity", {}).get("apiKeyId", ""),
-        },
-    )
-    return response
+        frames = traceback.extract_tb(error.__traceback__)[-12:]
+        logger.error(
+            "unexpected exception",
+            extra={
+                "error_type": type(error).__qualname__,
+                "frames": [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames],
+            },
+        )
+        return _render(Problem(500, "internal_error", "Something broke on our side."))
 
 
-@app.route("/accounts/{account_id}", methods=["GET"], api_key_required=True)
+@route("/accounts/{account_id}", "GET")
 def show_account(account_id: str) -> Response:
     number = _number(account_id, "account_id")
     if not 1 <= number <= MAX_ACCOUNT_ID:
@@ -91,17 +118,17 @@ def show_account(account_id: str) -> Response:
     return _answer(answer)
 
 
-@app.route("/instruments/{symbol}/halt", methods=["POST"], api_key_required=True)
+@route("/instruments/{symbol}/halt", "POST")
 def halt_instrument(symbol: str) -> Response:
     return _change_instrument(symbol, actions.HALT)
 
 
-@app.route("/instruments/{symbol}/resume", methods=["POST"], api_key_required=True)
+@route("/instruments/{symbol}/resume", "POST")
 def resume_instrument(symbol: str) -> Response:
     return _change_instrument(symbol, actions.RESUME)
 
 
-@app.route("/audit", methods=["GET"], api_key_required=True)
+@route("/audit", "GET")
 def list_audit() -> Response:
     query: Mapping[str, str] = _request().query_params or {}
     limit = _number(query.get("limit", "50"), "limit")
@@ -111,7 +138,7 @@ def list_audit() -> Response:
     return _answer(actions.list_actions(_source, before, limit))
 
 
-@app.route("/settlements/{batch_id}", methods=["GET"], api_key_required=True)
+@route("/settlements/{batch_id}", "GET")
 def show_batch(batch_id: str) -> Response:
     try:
         day = date.fromisoformat(batch_id)

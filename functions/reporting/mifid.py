@@ -7,7 +7,7 @@ the other. Members are named by their account; names and birth dates stay with t
 
 from collections.abc import Sequence
 from typing import Final
-from xml.etree import ElementTree as ET
+from xml.etree import ElementTree
 
 from functions.reporting.records import Side, TradeRow, instant_text
 from shared.domain.instruments import Instrument
@@ -22,20 +22,22 @@ EXECUTED_ON_CLIENTS_INSTRUCTION: Final = "NORE"  # field 59
 
 def transaction_report(trades: Sequence[TradeRow], instruments: Instruments) -> bytes:
     """Return the report of all trades, in their order, the buyer's side first."""
-    document = ET.Element("Document", xmlns=NAMESPACE)
-    report = ET.SubElement(document, "FinInstrmRptgTxRpt")
+    document = ElementTree.Element("Document", xmlns=NAMESPACE)
+    report = ElementTree.SubElement(document, "FinInstrmRptgTxRpt")
     for trade in trades:
         instrument = instruments.by_id[trade.instrument_id]
         for is_buy, side in ((True, trade.buy), (False, trade.sell)):
-            transaction = ET.SubElement(report, "Tx")
-            _add_new(ET.SubElement(transaction, "New"), trade, instrument, side, is_buy=is_buy)
-    ET.indent(document, " ")
-    body = ET.tostring(document, encoding="unicode")
+            transaction = ElementTree.SubElement(report, "Tx")
+            _add_new(
+                ElementTree.SubElement(transaction, "New"), trade, instrument, side, is_buy=is_buy
+            )
+    ElementTree.indent(document, " ")
+    body = ElementTree.tostring(document, encoding="unicode")
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{body}\n'.encode()
 
 
 def _add_new(
-    new: ET.Element, trade: TradeRow, instrument: Instrument, side: Side, *, is_buy: bool
+    new: ElementTree.Element, trade: TradeRow, instrument: Instrument, side: Side, *, is_buy: bool
 ) -> None:
     """Add one new transaction; the order of the elements is the standard's."""
     _text(new, "TxId", f"{trade.trade_id}{'B' if is_buy else 'S'}")
@@ -43,38 +45,42 @@ def _add_new(
     _text(new, "InvstmtPtyInd", "true")
     _text(new, "SubmitgPty", EXECUTING_ENTITY_LEI)
     for name, is_client in (("Buyr", is_buy), ("Sellr", not is_buy)):
-        owner = ET.SubElement(ET.SubElement(new, name), "AcctOwnr")
-        identity = ET.SubElement(owner, "Id")
+        owner = ElementTree.SubElement(ElementTree.SubElement(new, name), "AcctOwnr")
+        identity = ElementTree.SubElement(owner, "Id")
         if is_client:
             _add_client(identity, side.account_id)
         else:
             _text(identity, "MIC", instrument.mic)
-    _text(ET.SubElement(new, "OrdrTrnsmssn"), "TrnsmssnInd", "false")
-    _add_terms(ET.SubElement(new, "Tx"), trade, instrument)
-    _text(ET.SubElement(new, "FinInstrm"), "Id", trade.isin)
-    _text(ET.SubElement(new, "ExctgPrsn"), "Clnt", EXECUTED_ON_CLIENTS_INSTRUCTION)
-    attributes = ET.SubElement(new, "AddtlAttrbts")
+    _text(ElementTree.SubElement(new, "OrdrTrnsmssn"), "TrnsmssnInd", "false")
+    _add_terms(ElementTree.SubElement(new, "Tx"), trade, instrument)
+    _text(ElementTree.SubElement(new, "FinInstrm"), "Id", trade.isin)
+    _text(ElementTree.SubElement(new, "ExctgPrsn"), "Clnt", EXECUTED_ON_CLIENTS_INSTRUCTION)
+    attributes = ElementTree.SubElement(new, "AddtlAttrbts")
     if not is_buy:
         _text(attributes, "ShrtSellgInd", NO_SHORT_SALE)
     _text(attributes, "SctiesFincgTxInd", "false")
 
 
-def _add_client(identity: ET.Element, account_id: int) -> None:
-    other = ET.SubElement(ET.SubElement(identity, "Prsn"), "Othr")
+def _add_client(identity: ElementTree.Element, account_id: int) -> None:
+    other = ElementTree.SubElement(ElementTree.SubElement(identity, "Prsn"), "Othr")
     _text(other, "Id", str(account_id))
-    _text(ET.SubElement(other, "SchmeNm"), "Prtry", "ACCOUNT")
+    _text(ElementTree.SubElement(other, "SchmeNm"), "Prtry", "ACCOUNT")
 
 
-def _add_terms(terms: ET.Element, trade: TradeRow, instrument: Instrument) -> None:
+def _add_terms(terms: ElementTree.Element, trade: TradeRow, instrument: Instrument) -> None:
     _text(terms, "TradDt", instant_text(trade.executed_ns))
     _text(terms, "TradgCpcty", ANY_OTHER_CAPACITY)
-    _text(ET.SubElement(terms, "Qty"), "Unit", instrument.quantity_text(trade.quantity_lots))
-    price = ET.SubElement(ET.SubElement(terms, "Pric"), "Pric")
-    amount = ET.SubElement(ET.SubElement(price, "MntryVal"), "Amt", Ccy=trade.currency)
+    _text(
+        ElementTree.SubElement(terms, "Qty"), "Unit", instrument.quantity_text(trade.quantity_lots)
+    )
+    price = ElementTree.SubElement(ElementTree.SubElement(terms, "Pric"), "Pric")
+    amount = ElementTree.SubElement(
+        ElementTree.SubElement(price, "MntryVal"), "Amt", Ccy=trade.currency
+    )
     amount.text = instrument.price_text(trade.price_ticks)
     _text(terms, "TradVn", instrument.mic)
     _text(terms, "TradPlcMtchgId", str(trade.trade_id))
 
 
-def _text(parent: ET.Element, name: str, text: str) -> None:
-    ET.SubElement(parent, name).text = text
+def _text(parent: ElementTree.Element, name: str, text: str) -> None:
+    ElementTree.SubElement(parent, name).text = text

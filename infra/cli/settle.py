@@ -16,7 +16,7 @@ from infra.local.errors import StackError
     "business_date",
     default="next",
     show_default=True,
-    help='Business date (YYYY-MM-DD), "today" at the venue, or "next": the next session from today.',
+    help='Business date (YYYY-MM-DD), "today" at the venue, or "next": its first session from now.',
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
 def settle(business_date: str, as_json: bool) -> None:
@@ -48,19 +48,15 @@ def _told(result: dict[str, Any]) -> str:
     if output.get("outcome") != "DONE":
         return f"{result['status']}: {result.get('error', '')} {result.get('cause', '')}".rstrip()
     reconciliation, counts = output["reconciliation"], output["instructions"]
+    settled = f"{counts['settled']} instructions settled, {counts['rolled']} rolled"
     lines = [
-        f"batch {output['batch_id']}: {counts['settled']} instructions settled, "
-        f"{counts['rolled']} rolled, {output['published']} events published",
+        f"batch {output['batch_id']}: {settled}, {output['published']} events published",
         f"reconciliation: {reconciliation['accounts']} accounts, {reconciliation['breaks']} breaks",
-        *(
-            f"  {item['kind']} account {item['account_id']} {item['subject']}: "
-            f"expected {item['expected']}, found {item['found']}"
-            for item in reconciliation["first_breaks"]
-        ),
-        *(
-            f"report {item['key']}: {item['rows']} rows, {item['bytes']} bytes, "
-            f"sha256 {item['sha256'][:12]}"
-            for item in output["reports"]
-        ),
     ]
+    for item in reconciliation["first_breaks"]:
+        differs = f"expected {item['expected']}, found {item['found']}"
+        lines.append(f"  {item['kind']} account {item['account_id']} {item['subject']}: {differs}")
+    for item in output["reports"]:
+        size = f"{item['rows']} rows, {item['bytes']} bytes, sha256 {item['sha256'][:12]}"
+        lines.append(f"report {item['key']}: {size}")
     return "\n".join(lines)
