@@ -89,8 +89,7 @@ class KafkaEventStream:
                 if position is None:
                     first, end = self._lookup.bounds(partition)
                     position = first if from_beginning else end
-                reader.start_at(partition, position)
-            reader.assign()
+                reader.seek(partition, position)
         except BaseException:
             reader.close()
             raise
@@ -144,24 +143,16 @@ class KafkaStreamReader:
     def __init__(
         self, bootstrap_servers: str, group: str, partitions: Sequence[TopicPartition]
     ) -> None:
-        settings: dict[str, Any] = consumer_settings(bootstrap_servers, group)
-        settings |= {"fetch.wait.max.ms": _FETCH_WAIT_MS, "error_cb": self._note_error}
-        self._consumer = Consumer(settings)
+        self._settings: dict[str, Any] = consumer_settings(bootstrap_servers, group)
+        self._settings |= {"fetch.wait.max.ms": _FETCH_WAIT_MS, "error_cb": self._note_error}
+        self._consumer = Consumer(self._settings)
         self._positions = dict.fromkeys(partitions, 0)
+        self._assigned = False
         self._doubt_reachable = False
-
-    def start_at(self, partition: TopicPartition, position: int) -> None:
-        """Set where reading begins, before `assign`."""
-        self._positions[partition] = position
-
-    def assign(self) -> None:
-        """Read from the positions on; what was fetched ahead is dropped."""
-        places = [Place(at.topic, at.partition, offset) for at, offset in self._positions.items()]
-        with translated():
-            self._consumer.assign(places)
 
     def poll(self, max_messages: int, timeout_ms: int) -> list[StoredMessage]:
         deadline = time.monotonic() + timeout_ms / 1_000
+        self._assign()
         while True:
             with translated():
                 first = self._consumer.poll(max(deadline - time.monotonic(), 0))
@@ -196,10 +187,24 @@ class KafkaStreamReader:
         if partition not in self._positions:
             raise UnknownTopic(f"{partition} is not one of this reader's partitions")
         self._positions[partition] = max(offset, 0)
-        self.assign()
+        if self._assigned:
+            # A consumer that is assigned again may still report what it fetched before.
+            self._consumer.close()
+            self._consumer = Consumer(self._settings)
+            self._assigned = False
 
     def close(self) -> None:
         self._consumer.close()
+
+    def _assign(self) -> None:
+        """Begin to read from the positions on."""
+        if not self._assigned:
+            places = [
+                Place(at.topic, at.partition, offset) for at, offset in self._positions.items()
+            ]
+            with translated():
+                self._consumer.assign(places)
+            self._assigned = True
 
     def _received(self, batch: Iterable[Any]) -> list[StoredMessage]:
         """Return the messages of a batch; take note of how far the partitions are read."""

@@ -148,8 +148,8 @@ class Lookup:
 
     def __init__(self, bootstrap_servers: str) -> None:
         self._lock = threading.Lock()
-        settings = consumer_settings(bootstrap_servers, "lookup") | {"fetch.wait.max.ms": 10}
-        self._consumer = Consumer(settings)
+        self._settings = consumer_settings(bootstrap_servers, "lookup") | {"fetch.wait.max.ms": 10}
+        self._consumer = Consumer(self._settings)  # for metadata; never assigned
 
     def bounds(self, partition: TopicPartition) -> tuple[int, int]:
         """Return the first offset and the end (of what is committed) of an existing partition."""
@@ -167,22 +167,24 @@ class Lookup:
         """Return the partition's messages from `offset` to its end."""
         end = self.bounds(partition)[1]
         messages: list[StoredMessage] = []
-        with self._lock, translated():
-            self._consumer.assign([Place(partition.topic, partition.partition, offset)])
-            try:
+        # A consumer of its own: one that is assigned again may still report an end of before.
+        consumer = Consumer(self._settings)
+        try:
+            with translated():
+                consumer.assign([Place(partition.topic, partition.partition, offset)])
                 while offset < end:
-                    offset = self._read_on(messages)
-            finally:
-                self._consumer.unassign()
+                    offset = self._read_on(consumer, messages)
+        finally:
+            consumer.close()
         return messages
 
-    def _read_on(self, messages: list[StoredMessage]) -> int:
+    @staticmethod
+    def _read_on(consumer: Consumer, messages: list[StoredMessage]) -> int:
         """Add the next message, if that is what comes; return the position after it.
 
-        A broker that has just restarted reports an end that lies before the true one; then more
-        comes after it.
+        A broker that has just restarted may report an end before the true one; more follows.
         """
-        message = self._consumer.poll(CALL_TIMEOUT_S)
+        message = consumer.poll(CALL_TIMEOUT_S)
         if message is None:
             raise StreamUnavailable(f"kafka: nothing came within {CALL_TIMEOUT_S} s")
         error, offset = message.error(), message.offset()
