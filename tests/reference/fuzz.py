@@ -85,6 +85,14 @@ _EVENT_NAMES = {
 }
 
 
+def every_name() -> set[str]:
+    """Return all that a run should have seen: each event, refusal and reason of a cancel."""
+    names = set(_EVENT_NAMES.values()) - {"ORDER_CANCELLED"}
+    names |= {f"ORDER_CANCELLED {reason.name}" for reason in CancelReason}
+    refusals = set(RejectCode) - {RejectCode.ENGINE_BUSY}  # the gateway's own
+    return names | {f"REJECTED {code.name}" for code in refusals}
+
+
 def _name(event: tuple[int, ...]) -> str:
     kind, code = event[0] & 0xFF, event[0] >> 16 & 0xFFFF
     if kind == r.REJECTED:
