@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -132,7 +133,7 @@ def check_build(root: Path = ROOT, directory: Path | None = None) -> Path:
     missing = [file for file in _extension_files(root, directory).values() if not file.exists()]
     if missing:
         raise NoBuild(f"the compiled build lacks {missing[0].name}; run `make wheel`")
-    return directory
+    return directory.resolve()  # a rebuild turns the name over to another folder
 
 
 def select_core(
@@ -204,26 +205,26 @@ def ensure_core_build(progress: Callable[[str], None] = lambda _line: None) -> C
 def build_wheel(root: Path = ROOT) -> Path:
     """Build the wheel with the compiled core and unpack it; return the folder it is in.
 
-    The folder is replaced in one step, so a process that starts meanwhile sees the old build or the
-    new one.
+    The name is turned over in one step, and the build before this one stays, so a process that
+    starts meanwhile loads the old build or the new one, whole.
     """
     wheels, target = root / "build" / "wheel", Path(sys.prefix) / "compiled-core"
     for leftover in (*root.glob("build/lib*"), *root.glob("build/bdist*"), wheels):
-        shutil.rmtree(
-            leftover, ignore_errors=True
-        )  # else a module that was deleted would be packed again
+        shutil.rmtree(leftover, ignore_errors=True)  # else a deleted module would be packed again
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
     quick = ["--no-deps", "--no-index"]
     _run([*pip, "wheel", ".", *quick, "--no-build-isolation", "-w", str(wheels)], root)
     (wheel,) = wheels.glob("*.whl")
-    fresh, old = target.with_name("compiled-core.new"), target.with_name("compiled-core.old")
-    for leftover in (fresh, old):
-        shutil.rmtree(leftover, ignore_errors=True)
+    fresh = Path(tempfile.mkdtemp(prefix=f"{target.name}-", dir=target.parent))
     _run([*pip, "install", *quick, "--no-compile", "--target", str(fresh), str(wheel)], root)
-    if target.exists():
-        target.rename(old)
-    fresh.rename(target)
-    shutil.rmtree(old, ignore_errors=True)
+    before = target.resolve()
+    link = target.with_name(f"{target.name}.link")
+    link.unlink(missing_ok=True)
+    link.symlink_to(fresh.name)
+    link.replace(target)
+    for older in target.parent.glob(f"{target.name}-*"):
+        if older not in (fresh, before):
+            shutil.rmtree(older, ignore_errors=True)
     return target
 
 
