@@ -1,6 +1,6 @@
 # Every command of this checkout. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test lint format bench wheel ci generate generated lock coverage clean synth
+.PHONY: help setup demo up down status test lint format bench fuzz-core wheel ci generate generated lock coverage clean synth
 BIN := .venv/bin
 PYTEST_ARGS ?=
 
@@ -48,6 +48,9 @@ format: setup ## let ruff mend style
 
 bench: setup ## measure the engine; figures in docs/PERFORMANCE.md
 	@$(BIN)/trading bench
+
+fuzz-core: setup ## compare the core with the naive book: COMMANDS=10000000 SEEDS=20
+	@$(BIN)/python -m tests.reference.fuzz --commands $(or $(COMMANDS),200000) --seeds $(or $(SEEDS),4)
 
 wheel: setup ## compile the core into .venv/compiled-core
 	@$(BIN)/python -m hotpath.build

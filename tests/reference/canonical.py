@@ -34,7 +34,7 @@ def _digest(data: bytes) -> bytes:
 
 
 def _rows(engine: NaiveEngine) -> list[Row]:
-    tables = [
+    tables: list[list[Row]] = [
         _accounts(engine),
         _instruments(engine),
         _positions(engine),

@@ -44,8 +44,8 @@ def _orders_by_level(engine: Engine) -> list[int]:
                 found += here
                 level = state.ladder.next_after(book_side, level)
             assert prices == sorted(prices, reverse=side == BUY)
-            best.append(prices[0] if prices else None)
-        assert None in best or best[0] < best[1], "the book is crossed"
+            best += prices[:1]
+        assert best == sorted(set(best)), "the book is crossed"
     return found
 
 
@@ -71,7 +71,7 @@ def _check_chains(engine: Engine, orders: list[int]) -> None:
         order_id = state.book.words[order + b.O_ID]
         row = state.ids.find(order_id)
         assert state.ids.slot(row) << b.ORDER_SHIFT == order
-    chained = []
+    chained: list[int] = []
     for account in _accounts(engine):
         for instrument in _instruments(engine):
             position = state.positions.find(account, instrument)

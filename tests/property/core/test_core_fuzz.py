@@ -94,7 +94,8 @@ class BothEngines(RuleBasedStateMachine):
 
     @initialize()
     def open_market(self) -> None:
-        self.desks = [Desk(engine).open_market() for engine in (Engine(), NaiveEngine())]
+        self.fast, self.naive = Engine(), NaiveEngine()
+        self.desks = [Desk(engine).open_market() for engine in (self.fast, self.naive)]
         self.numbers = dict.fromkeys(ACCOUNTS.values(), 0)
 
     def _send(self, words: list[int]) -> None:
@@ -138,9 +139,8 @@ class BothEngines(RuleBasedStateMachine):
     @invariant()
     def states_agree(self) -> None:
         if hasattr(self, "desks"):
-            fast, naive = (desk.engine for desk in self.desks)
-            check_invariants(fast)
-            assert fast.state_hash() == canonical.state_hash(naive)
+            check_invariants(self.fast)
+            assert self.fast.state_hash() == canonical.state_hash(self.naive)
 
 
 TestBothEngines = BothEngines.TestCase

@@ -2,6 +2,8 @@
 
 import pytest
 
+from hotpath.core.api import Engine
+from shared.domain.records import BUY, SELL
 from tests.reference.naive_book import NaiveEngine
 from tests.support.core_script import INSTRUMENT, Desk
 
@@ -169,9 +171,11 @@ def test_a_mass_cancel_is_bounded_and_says_how_many_are_left(desk: Desk) -> None
 
 
 def _book(desk: Desk) -> str:
-    if isinstance(desk.engine, NaiveEngine):
-        bids, offers = (desk.engine.levels(INSTRUMENT, side) for side in (0, 1))
+    engine = desk.engine
+    if isinstance(engine, NaiveEngine):
+        bids, offers = engine.levels(INSTRUMENT, BUY), engine.levels(INSTRUMENT, SELL)
     else:
-        bids, offers = desk.engine.queries.book_levels(INSTRUMENT, 0)
+        assert isinstance(engine, Engine)
+        bids, offers = engine.queries.book_levels(INSTRUMENT, 0) or ([], [])
     sides = [" ".join(f"{price}x{lots}" for price, lots, _ in side) for side in (bids, offers)]
     return f"{sides[0]} | {sides[1]}".strip()

@@ -68,7 +68,7 @@ PRECEDENCE: list[tuple[RejectCode, dict[str, int], str]] = [
 
 
 _LIMITS = ["limit size", "limit value", "limit position", "limit open orders"]
-_STATES = {
+_STATES: dict[str, SetInstrumentState | SetAccountState] = {
     "halt instrument": SetInstrumentState(0, INSTRUMENT, r.INSTRUMENT_HALTED),
     "reduce account": SetAccountState(0, ACCOUNTS["A"], r.ACCOUNT_REDUCING),
     "halt account": SetAccountState(0, ACCOUNTS["A"], r.ACCOUNT_HALTED),
@@ -158,7 +158,7 @@ def test_a_reducing_account_may_sell_and_shrink_but_not_buy(desk: Desk) -> None:
 def test_a_cancel_names_its_own_open_order(desk: Desk) -> None:
     desk.say("A1 buy 10 @100")
     a, b = ACCOUNTS["A"], ACCOUNTS["B"]
-    rows = [
+    rows: list[tuple[Command, RejectCode]] = [
         (CancelOrder(a, 0, INSTRUMENT), RejectCode.MALFORMED),
         (CancelOrder(STRANGER, order_id("A1"), INSTRUMENT), RejectCode.UNKNOWN_ACCOUNT),
         (CancelOrder(a, order_id("A1"), 9), RejectCode.UNKNOWN_INSTRUMENT),
