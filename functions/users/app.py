@@ -115,8 +115,8 @@ def resend_handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
     if event.get("ping") is True:
         return {"pong": app.service}
     start_trace(None)
-    resumed = users().resume(current_traceparent())
     report = users().send_pending()
+    resumed = users().resume(current_traceparent())
     outcome = {"resumed": resumed, "sent": len(report.answers), "left": report.left}
     app.logger.info("resend", extra={**outcome, "trace_id": trace_id()})
     return outcome

@@ -94,6 +94,8 @@ class Users:
                 self._resume_one(user, traceparent)
             except ProviderRefused:
                 continue  # looked at again next time; the log of the provider says why
+            except ProviderUnavailable:
+                break
         return len(waiting)
 
     def _resume_one(self, user: User, traceparent: str) -> None:

@@ -1,4 +1,4 @@
-"""Deposits and withdrawals: real PostgreSQL, the Stripe SDK against localstripe, signed webhooks."""
+"""Deposits and withdrawals: real PostgreSQL, Stripe's SDK against localstripe, signed webhooks."""
 
 import json
 import uuid
@@ -6,21 +6,11 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from tests.support.fake_engine import FakeAccount, FakeEngine
-from tests.support.lambda_events import Context, HttpAnswer, access_claims, call, http_event
-from tests.support.providers import API_KEY, STRIPE_WEBHOOK_SECRET, Providers, provider_servers
-from tests.support.servers import (
-    MigratedDatabases,
-    migrated_databases,
-    postgres_server,
-    redis_server,
-    stores,
-)
-from tests.support.waiting import wait_for
+import requests
 
 from functions.payments import app, bootstrap
-from functions.payments.answers import WebhookEvent
 from functions.payments.adapters_stripe import StripeGateway
+from functions.payments.answers import WebhookEvent
 from functions.payments.deposits import Deposits
 from functions.payments.store import Withdrawal
 from functions.payments.webhooks import apply_webhook
@@ -33,8 +23,11 @@ from shared.ports.ledger import LedgerAccount, Purpose, member
 from shared.postgres.ledger import PostgresLedger
 from shared.postgres.pool import pool_for
 from shared.postgres.unit_of_work import UnitOfWork
-
-__all__ = ["migrated_databases", "postgres_server", "provider_servers", "redis_server", "stores"]
+from tests.support.fake_engine import FakeAccount, FakeEngine
+from tests.support.lambda_events import Context, HttpAnswer, access_claims, call, http_event
+from tests.support.providers import API_KEY, STRIPE_WEBHOOK_SECRET, Providers
+from tests.support.servers import MigratedDatabases, Server
+from tests.support.waiting import wait_for
 
 WEBHOOK = "/api/v1/webhooks/stripe"
 
@@ -50,7 +43,9 @@ class Payments:
 
     def post(self, path: str, body: object, key: str | None = None) -> HttpAnswer:
         headers = {"idempotency-key": key or uuid.uuid4().hex}
-        return call(app.handler, http_event("POST", path, body, headers=headers, claims=self.claims))
+        return call(
+            app.handler, http_event("POST", path, body, headers=headers, claims=self.claims)
+        )
 
     def get(self, path: str, claims: dict[str, str] | None = None) -> HttpAnswer:
         return call(app.handler, http_event("GET", path, claims=claims or self.claims))
@@ -76,6 +71,19 @@ class Payments:
 
     def engine_minor(self) -> int:
         return self.engine.accounts[self.account_id].total_minor
+
+    def charged_minor(self) -> int:
+        """Return what the provider has charged for this account's deposits."""
+        query = "select array_agg(deposit_id::text) from payments.deposits where account_id = %s"
+        deposit_ids = self.one(query, self.account_id)[0]
+        headers = {"authorization": f"Bearer {API_KEY}"}
+        url = f"{self.providers.stripe_url}/v1/payment_intents?limit=1000"
+        intents = requests.get(url, headers=headers, timeout=5).json()["data"]
+        return sum(
+            intent["amount"]
+            for intent in intents
+            if intent["status"] == "succeeded" and intent["metadata"]["reference"] in deposit_ids
+        )
 
     def held_minor(self) -> int:
         return self.engine.accounts[self.account_id].held_minor
@@ -113,7 +121,7 @@ def event_body(object_id: str, kind: str = "payment_intent.succeeded") -> str:
 @pytest.fixture
 def payments(
     migrated_databases: MigratedDatabases,
-    redis_server,
+    redis_server: Server,
     provider_servers: Providers,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Payments]:
@@ -162,9 +170,7 @@ def test_a_hundred_copies_of_one_webhook_at_once_give_one_credit(payments: Payme
     event = WebhookEvent("evt_1", "payment_intent.succeeded", intent_id)
     services = bootstrap.deposits(), bootstrap.withdrawals()
     with ThreadPoolExecutor(8) as pool:
-        copies = [
-            pool.submit(apply_webhook, payments.dsn, *services, event) for _ in range(100)
-        ]
+        copies = [pool.submit(apply_webhook, payments.dsn, *services, event) for _ in range(100)]
         assert {copy.result() for copy in copies} == {"succeeded"}
     assert (payments.ledger_minor(), payments.engine_minor()) == (4_200, 4_200)
 
@@ -237,15 +243,16 @@ def test_a_declined_card_fails_the_deposit_and_credits_nothing(payments: Payment
 def test_an_answer_lost_after_the_charge_leads_to_one_charge_and_one_credit(
     payments: Payments,
 ) -> None:
-    for lost in (1, 2):  # the answer to creating the intent, and that to confirming it
-        payments.providers.behave(payments.providers.stripe_url, lose_next=lost, webhooks=False)
+    for step in ("/payment_intents", "/confirm"):
+        url = payments.providers.stripe_url
+        payments.providers.behave(url, lose_next=1, lose_path=step, webhooks=False)
         deposit_id = payments.deposit("3.00")
-        payments.providers.behave(payments.providers.stripe_url, lose_next=0)
         payments.resume()
         payments.resume()
         payments.wait_for_deposit(deposit_id, "SUCCEEDED")
     payments.providers.be_good()
     assert payments.ledger_minor() == 600
+    assert payments.charged_minor() == 600
 
 
 def test_a_provider_that_is_down_leaves_the_deposit_to_be_resumed(payments: Payments) -> None:

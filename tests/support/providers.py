@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import requests
 from aiohttp import web
-from tests.support.lambda_events import Handler, call, http_event
 
 from infra.local.providers import onfido, stripe
 from infra.local.providers.behaviour import Behaviour
 from infra.local.providers.webhooks import Webhooks
+from tests.support.lambda_events import Handler, call, http_event
 
 API_KEY = "sk_test_0123456789"
 API_TOKEN = "api_sandbox.0123456789"
@@ -41,6 +41,7 @@ class Providers:
             "answer_delay_ms": 0,
             "refuse_next": 0,
             "lose_next": 0,
+            "lose_path": "",
             "webhook_delay_ms": 1,
             "webhook_copies": 1,
             "webhooks": True,
@@ -63,7 +64,11 @@ async def _deliver(providers: Providers, request: web.Request) -> web.Response:
 
 async def _serve(folder: Path, providers: Providers, ready: Callable[[], None]) -> None:
     sink = web.Application()
-    sink.add_routes([web.post("/{path:.*}", lambda request: _deliver(providers, request))])
+
+    async def deliver(request: web.Request) -> web.Response:
+        return await _deliver(providers, request)
+
+    sink.add_routes([web.post("/{path:.*}", deliver)])
     sink_url = await _start(sink)
     behaviours = Behaviour(), Behaviour()
     to_stripe_sink = Webhooks(
@@ -105,7 +110,7 @@ def provider_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provi
     folder = tmp_path_factory.mktemp("providers")
 
     def run() -> None:
-        loop.create_task(_serve(folder, providers, started.set))
+        loop.run_until_complete(_serve(folder, providers, started.set))
         loop.run_forever()
 
     thread = threading.Thread(target=run, name="providers")

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Iterator
 
 import pytest
-from tests.support.lambda_events import Context, access_claims, call, http_event
 
 from shared.edge.auth import principal
 from shared.edge.http import HttpApp
@@ -14,6 +13,7 @@ from shared.edge.models import AnswerModel, DecimalText, RequestModel
 from shared.edge.problems import Problem
 from shared.ports.engine import EngineUnavailable
 from shared.postgres.pool import DatabaseUnavailable
+from tests.support.lambda_events import Context, access_claims, call, http_event
 
 PATH = "/api/v1/things"
 

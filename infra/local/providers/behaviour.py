@@ -18,6 +18,7 @@ class Behaviour:
     answer_delay_ms: int = 0
     refuse_next: int = 0  # so many changing requests get a 503 and change nothing
     lose_next: int = 0  # so many changing requests are carried out, and their answer is lost
+    lose_path: str = ""  # only where the path ends with this
     webhook_delay_ms: int = 50
     webhook_copies: int = 1  # how often each webhook is delivered
     webhooks: bool = True  # False: they wait until it is True again
@@ -53,7 +54,8 @@ async def behave(request: web.Request, handler: Handler) -> web.StreamResponse:
         behaviour.refuse_next -= 1
         return web.json_response({"error": {"type": "api_error"}}, status=503)
     answer = await handler(request)
-    if behaviour.lose_next > 0 and answer.status < 300:
+    is_hit = request.path.endswith(behaviour.lose_path) and answer.status < 300
+    if is_hit and behaviour.lose_next > 0:
         behaviour.lose_next -= 1
         if request.transport is not None:
             request.transport.close()
