@@ -56,7 +56,8 @@ def raw(engine: EngineProcess) -> socket.socket:
 
 def answers(connection: socket.socket) -> list[bytes]:
     """Return the frames that come until the gateway closes the connection."""
-    buffer, found = frames.FrameBuffer(frames.MAX_ANSWER_BYTES), []
+    buffer = frames.FrameBuffer(frames.MAX_ANSWER_BYTES)
+    found: list[bytes] = []
     while True:
         try:
             data = connection.recv(1 << 16)
@@ -436,7 +437,7 @@ FAULTS = ["received", "applied", "half_written", "written", "synced", "acknowled
 def test_nothing_acknowledged_is_lost_when_killed_under_load(
     tmp_path: Path, fault: str, durability: str
 ) -> None:
-    """Killed at a named point; every acknowledged command is in the journal with the same events."""
+    """Killed at a named point; what was acknowledged is in the journal, event for event."""
     passage = random.Random(f"{fault}{durability}").randint(100, 400)
     with engine_process(tmp_path, TRADING_DURABILITY=durability) as engine:
         with engine.client() as client:
@@ -477,9 +478,9 @@ def test_a_sync_that_fails_halts_the_engine_without_an_answer(tmp_path: Path) ->
         with engine.client() as client:
             client.submit_many(market())
         limit_file_size(engine.process_id)
+        orders = [limit_order(1, number, r.BUY, 100, 1) for number in range(1000)]
         with engine.client() as client, pytest.raises(EngineUnavailable):
-            for number in range(1000):
-                client.submit(limit_order(1, number, r.BUY, 100, 1))
+            client.submit_many(orders)
         assert engine.wait() == 1
         assert "halted at durable sequence" in engine.log()
         durable = int(engine.log().split("halted at durable sequence ")[1].split(":")[0])

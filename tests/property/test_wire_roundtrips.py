@@ -1,4 +1,4 @@
-"""Whatever is encoded decodes to itself; whatever is not a frame or record is an error, no crash."""
+"""What is encoded decodes to itself; what is no frame or record is an error, never a crash."""
 
 from collections.abc import Callable
 
@@ -36,9 +36,7 @@ def test_commands(request: int, given_words: list[int], trace: bytes) -> None:
 
 
 @given(requests, words, words, st.lists(event, max_size=20))
-def test_results(
-    request: int, sequence: int, time_ns: int, events: list[tuple[int, ...]]
-) -> None:
+def test_results(request: int, sequence: int, time_ns: int, events: list[tuple[int, ...]]) -> None:
     data = frames.encode_result(request, sequence, time_ns, b"".join(map(as_bytes, events)))
     expected = frames.Result(request, sequence, time_ns, 0, tuple(events))
     assert frames.decode_result(data) == expected

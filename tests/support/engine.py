@@ -188,5 +188,5 @@ def limit_order(
 
 
 def http_text(url: str) -> str:
-    with urlopen(url, timeout=5) as answer:  # noqa: S310
+    with urlopen(url, timeout=5) as answer:
         return str(answer.read().decode())

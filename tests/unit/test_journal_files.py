@@ -194,6 +194,11 @@ def test_one_process_holds_a_journal(tmp_path: Path) -> None:
     JournalLock(tmp_path).release()
 
 
+def append_and_sync(writer: JournalWriter) -> None:
+    writer.append(batch(3), 2)
+    writer.make_durable()
+
+
 @pytest.mark.parametrize("failing", ["pwrite", "fdatasync"])
 def test_a_write_or_sync_that_fails_is_never_taken_for_done(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
@@ -208,8 +213,7 @@ def test_a_write_or_sync_that_fails_is_never_taken_for_done(
     with monkeypatch.context() as patched:
         patched.setattr(os, failing, fail)
         with pytest.raises(JournalFailed, match="injected"):
-            writer.append(batch(3), 2)
-            writer.make_durable()
+            append_and_sync(writer)
     writer.close()
 
 

@@ -1,0 +1,258 @@
+"""The publisher as a process: the stream gets each message once, whatever is killed in between."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis as redis_client
+
+from hotpath.runtime.journal_reader import JournalScan
+from hotpath.runtime.publisher import TOPICS
+from hotpath.runtime.stream_messages import messages
+from shared.domain import records as r
+from shared.ports.event_stream import EventStream, Message, TopicPartition
+from shared.streams import open_stream
+from shared.wire.stream_events import PARTITIONS
+from tests.support.engine import EngineProcess, engine_process, limit_order, market, wait_for
+from tests.support.servers import Server, stores, stream_redis_server
+
+__all__ = ["stores", "stream_redis_server"]
+
+_Place = tuple[str, int]
+
+
+class PublisherProcess:
+    """One `python -m hotpath.runtime.publisher`."""
+
+    def __init__(self, engine: EngineProcess, stream_url: str) -> None:
+        self._engine = engine
+        self._stream_url = stream_url
+        self._process: subprocess.Popen[bytes] | None = None
+        self.log_file = engine.folder / "publisher.log"
+
+    def start(self, fault: str = "") -> "PublisherProcess":
+        given = {
+            "TRADING_JOURNAL": str(self._engine.journal),
+            "STREAM_URL": self._stream_url,
+            "TRADING_FAULT": fault,
+            "TRADING_HEALTH_FILE": str(self._engine.folder / "publisher.health"),
+        }
+        with self.log_file.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "hotpath.runtime.publisher"],
+                env=os.environ | given,
+                stdout=log,
+                stderr=log,
+            )
+        return self
+
+    def wait(self) -> int:
+        assert self._process is not None
+        return self._process.wait(20)
+
+    def end(self, number: int = signal.SIGKILL) -> int:
+        assert self._process is not None
+        self._process.send_signal(number)
+        return self._process.wait(10)
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+
+@pytest.fixture
+def stream_url(stream_redis_server: Server) -> str:
+    """An empty stream."""
+    redis_client.Redis.from_url(stream_redis_server.url).flushall()
+    return stream_redis_server.url
+
+
+@pytest.fixture
+def stream(stream_url: str) -> Iterator[EventStream]:
+    opened = open_stream(stream_url)
+    opened.ensure_topics({topic: PARTITIONS[topic] for topic in TOPICS})
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[EngineProcess]:
+    with engine_process(tmp_path) as started:
+        with started.client() as client:
+            client.submit_many(market(accounts=4))
+        yield started
+
+
+@pytest.fixture
+def publisher(engine: EngineProcess, stream_url: str) -> Iterator[PublisherProcess]:
+    process = PublisherProcess(engine, stream_url)
+    yield process
+    if process.is_running:
+        process.end()
+
+
+def trade(engine: EngineProcess, first: int, orders: int) -> None:
+    """Send orders of four accounts that rest, trade and are refused."""
+    with engine.client() as client:
+        client.submit_many(
+            [
+                limit_order(1 + n % 4, first + n, n // 4 % 2, 100 + n % 7, 1 + n % 5)
+                for n in range(orders)
+            ]
+            + [limit_order(1, first + orders, r.BUY, 10**6, 1)]
+        )
+
+
+def expected(engine: EngineProcess) -> dict[_Place, list[Message]]:
+    """Return what the journal says that the stream must hold."""
+    found: dict[_Place, list[Message]] = {
+        (topic, number): [] for topic in TOPICS for number in range(PARTITIONS[topic])
+    }
+    for _, _, record in JournalScan(engine.journal):
+        for command in record.commands():
+            for _, message in messages(0, command):
+                found[(message.topic, message.partition)].append(message)
+    return found
+
+
+def stored(stream: EventStream) -> dict[_Place, list[Message]]:
+    found: dict[_Place, list[Message]] = {}
+    for topic in TOPICS:
+        for number in range(PARTITIONS[topic]):
+            partition = TopicPartition(topic, number)
+            reader = stream.reader(uuid.uuid4().hex, [partition])
+            rows = []
+            while batch := reader.poll(5000, 50):
+                rows += batch
+            found[(topic, number)] = [
+                Message(row.topic, row.partition, row.key, row.value, row.headers) for row in rows
+            ]
+            reader.close()
+    return found
+
+
+def ends(stream: EventStream) -> int:
+    return sum(
+        stream.end_offset(TopicPartition(topic, number))
+        for topic in TOPICS
+        for number in range(PARTITIONS[topic])
+    )
+
+
+def wait_until_published(engine: EngineProcess, stream: EventStream) -> None:
+    total = sum(len(rows) for rows in expected(engine).values())
+    wait_for(lambda: ends(stream) >= total, f"{total} messages are stored")
+
+
+def test_the_stream_holds_every_event_once_and_in_order(
+    engine: EngineProcess, publisher: PublisherProcess, stream: EventStream
+) -> None:
+    publisher.start()
+    trade(engine, 1, 500)
+    wait_until_published(engine, stream)
+    assert stored(stream) == expected(engine)
+    assert publisher.end(signal.SIGTERM) == 0
+
+
+def test_an_event_reaches_the_stream_within_milliseconds_of_its_answer(
+    engine: EngineProcess, publisher: PublisherProcess, stream: EventStream
+) -> None:
+    publisher.start()
+    wait_until_published(engine, stream)
+    for number in range(5):
+        before = ends(stream)
+        trade(engine, 10_000 + 10 * number, 1)
+        wait_for(lambda before=before: ends(stream) > before, "the event comes", 0.15)  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3, 7])
+def test_killed_behind_a_stored_batch_it_repeats_nothing(
+    engine: EngineProcess, publisher: PublisherProcess, stream: EventStream, batch: int
+) -> None:
+    publisher.start(fault=f"published:{batch}")
+    for number in range(500):
+        trade(engine, 1 + 200 * number, 20)
+        if not publisher.is_running:
+            break
+    assert publisher.wait() == -signal.SIGKILL
+    publisher.start()
+    wait_until_published(engine, stream)
+    assert stored(stream) == expected(engine)
+
+
+def test_killed_at_any_moment_it_loses_and_repeats_nothing(
+    engine: EngineProcess, publisher: PublisherProcess, stream: EventStream
+) -> None:
+    def send() -> None:
+        for number in range(30):
+            trade(engine, 1 + 200 * number, 90)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    for round_ in range(6):
+        before = ends(stream)
+        publisher.start()
+        wait_for(
+            lambda before=before: ends(stream) > before or not sender.is_alive(),  # type: ignore[misc]
+            f"round {round_} stores something",
+        )
+        publisher.end()
+    sender.join(20)
+    publisher.start()
+    wait_until_published(engine, stream)
+    assert stored(stream) == expected(engine)
+
+
+def test_the_engine_goes_on_while_the_stream_is_away_and_the_stream_catches_up(
+    engine: EngineProcess,
+    publisher: PublisherProcess,
+    stream: EventStream,
+    stream_redis_server: Server,
+) -> None:
+    publisher.start()
+    trade(engine, 1, 50)
+    wait_until_published(engine, stream)
+    stream_redis_server.kill()
+    try:
+        trade(engine, 1000, 200)
+        wait_for(lambda: "the stream is away" in publisher.log_file.read_text(), "it is noticed")
+        assert publisher.is_running
+    finally:
+        stream_redis_server.start()
+    wait_until_published(engine, stream)
+    assert stored(stream) == expected(engine)
+
+
+def test_a_newer_publisher_shuts_out_the_older_one(
+    engine: EngineProcess, publisher: PublisherProcess, stream: EventStream, stream_url: str
+) -> None:
+    publisher.start()
+    trade(engine, 1, 20)
+    wait_until_published(engine, stream)
+    newer = PublisherProcess(engine, stream_url).start()
+    try:
+        wait_for(lambda: publisher.log_file.read_text().count("publishing with epoch") == 2, "open")
+        trade(engine, 1000, 20)
+        assert publisher.wait() == 3
+        wait_until_published(engine, stream)
+        assert stored(stream) == expected(engine)
+    finally:
+        newer.end()
+
+
+def test_it_follows_the_engine_over_a_restart(
+    engine: EngineProcess, publisher: PublisherProcess, stream: EventStream
+) -> None:
+    publisher.start()
+    trade(engine, 1, 50)
+    engine.kill()
+    engine.start()
+    trade(engine, 1000, 50)
+    wait_until_published(engine, stream)
+    assert stored(stream) == expected(engine)
