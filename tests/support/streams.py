@@ -107,6 +107,9 @@ def read_all(stream: EventStream, topic: str, count: int) -> list[list[StoredMes
         lambda: all(reader.position(place) == stream.end_offset(place) for place in places),
     )
     reader.close()
+    for place in places:
+        offsets = [message.offset for message in messages if message.partition == place.partition]
+        assert offsets == sorted(set(offsets)), f"{place}: read twice or out of order"
     return [
         [message for message in messages if message.partition == place.partition]
         for place in places
