@@ -22,7 +22,7 @@ from shared.domain.instruments import Instrument
 
 HIGH_WATER: Final = 256 * 1024  # bytes that wait in the transport before a client counts as behind
 LOW_WATER: Final = 64 * 1024
-MAX_HELD_TRADES: Final = 1_000  # messages
+MAX_HELD_TRADES: Final = 20_000  # messages; their bytes are shared by all who wait for them
 MAX_BEHIND_S: Final = 10.0
 
 Subscription = tuple[m.Channel, int]  # channel and instrument id

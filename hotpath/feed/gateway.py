@@ -34,6 +34,7 @@ class Gateway:
         self._positions: Positions = {}
         self._bad_messages = 0
         self._batches: asyncio.Queue[Batch] = asyncio.Queue(maxsize=8)
+        self._closing: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._restore()
         self._source = Source(stream, self._positions, self._deliver)
@@ -173,12 +174,13 @@ class Gateway:
         await asyncio.gather(*(item.connection.close(m.CLOSE_GOING_AWAY) for item in clients))
 
     def _drop(self, client: Client) -> None:
-        """Drop a client that does not read: a closing handshake would wait behind its own queue."""
+        """End the connection of a client that does not read; nothing waits for it to agree."""
         self._hub.remove(client)
-        client.connection.protocol.send_close(m.CLOSE_SLOW_CONSUMER, "slow_consumer")
-        for data in client.connection.protocol.data_to_send():
-            client.connection.transport.write(data)
-        client.connection.transport.close()
+        closing = asyncio.create_task(
+            client.connection.close(m.CLOSE_SLOW_CONSUMER, "slow_consumer")
+        )
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
 
     def _restore(self) -> None:
         saved = checkpoint.read(self._config.checkpoint) if self._config.checkpoint else None
