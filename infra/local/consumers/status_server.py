@@ -90,7 +90,7 @@ def serve(
 
     server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, args=(5.0,), daemon=True, name="status").start()
+    threading.Thread(target=server.serve_forever, args=(0.5,), daemon=True, name="status").start()
     return server
 
 
