@@ -45,18 +45,12 @@ class Instruments:
 
     def __init__(self, instruments: list[Instrument]) -> None:
         self._all = tuple(sorted(instruments, key=lambda item: item.instrument_id))
-        self.by_symbol: Mapping[str, Instrument] = {
-            item.symbol: item for item in self._all
-        }
-        self.by_id: Mapping[int, Instrument] = {
-            item.instrument_id: item for item in self._all
-        }
+        self.by_symbol: Mapping[str, Instrument] = {item.symbol: item for item in self._all}
+        self.by_id: Mapping[int, Instrument] = {item.instrument_id: item for item in self._all}
         self.by_isin: Mapping[str, Instrument] = {item.isin: item for item in self._all}
         for index in (self.by_symbol, self.by_id, self.by_isin):
             if len(index) != len(self._all):
-                raise ReferenceDataError(
-                    "two instruments share a symbol, an id or an ISIN"
-                )
+                raise ReferenceDataError("two instruments share a symbol, an id or an ISIN")
 
     def __iter__(self) -> Iterator[Instrument]:
         return iter(self._all)
@@ -95,9 +89,7 @@ def load(path: Path) -> Instruments:
 
 def isin_is_valid(isin: str) -> bool:
     """Return whether an ISIN is well formed and its check digit right (ISO 6166, Luhn)."""
-    if len(isin) != 12 or not (
-        isin.isascii() and isin.isalnum() and isin == isin.upper()
-    ):
+    if len(isin) != 12 or not (isin.isascii() and isin.isalnum() and isin == isin.upper()):
         return False
     if not (isin[:2].isalpha() and isin[-1].isdigit()):
         return False
@@ -117,9 +109,7 @@ def _instrument(row: dict[str, Any]) -> Instrument:
     lot_size = int(row["lot_size"])
     value_units = tick_size_units * lot_size * 10 ** CURRENCIES[str(row["currency"])][1]
     if value_units <= 0 or value_units % 10**price_places:
-        raise ValueError(
-            "one tick on one lot is not a positive whole number of minor units"
-        )
+        raise ValueError("one tick on one lot is not a positive whole number of minor units")
     unscaled = Instrument(
         price_places=price_places,
         tick_size_units=tick_size_units,
@@ -150,20 +140,13 @@ def _check(instrument: Instrument) -> None:
         instrument.max_price_ticks,
     )
     if list(band) != sorted(band) or instrument.max_price_ticks > MAX_PRICE_TICKS:
-        raise ValueError(
-            f"{instrument.symbol}: the price band is out of order or out of bounds"
-        )
+        raise ValueError(f"{instrument.symbol}: the price band is out of order or out of bounds")
     if not 1 <= instrument.instrument_id <= MAX_INSTRUMENT_ID:
         raise ValueError(f"{instrument.symbol}: instrument id out of bounds")
     if instrument.max_order_lots > MAX_QUANTITY_LOTS:
         raise ValueError(f"{instrument.symbol}: largest order out of bounds")
-    if not (
-        0 <= instrument.settlement_cycle_days <= 2
-        and 0 < instrument.collar_bps <= 10_000
-    ):
-        raise ValueError(
-            f"{instrument.symbol}: settlement cycle or collar out of bounds"
-        )
+    if not (0 <= instrument.settlement_cycle_days <= 2 and 0 < instrument.collar_bps <= 10_000):
+        raise ValueError(f"{instrument.symbol}: settlement cycle or collar out of bounds")
     if not isin_is_valid(instrument.isin):
         raise ValueError(f"{instrument.symbol}: {instrument.isin} is not an ISIN")
 

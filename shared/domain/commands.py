@@ -20,7 +20,16 @@ class PlaceOrder:
         header = r.pack_command_header(
             r.PLACE_ORDER, self.side, self.order_type, self.time_in_force, 0, self.instrument_id
         )
-        return [header, self.account_id, self.order_id, self.price_ticks, self.quantity_lots, 0, 0, 0]
+        return [
+            header,
+            self.account_id,
+            self.order_id,
+            self.price_ticks,
+            self.quantity_lots,
+            0,
+            0,
+            0,
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +55,21 @@ class ReplaceOrder:
 
     def words(self) -> list[int]:
         header = r.pack_command_header(r.REPLACE_ORDER, instrument=self.instrument_id)
-        return [header, self.account_id, self.order_id, self.price_ticks, self.quantity_lots, 0, 0, 0]
+        return [
+            header,
+            self.account_id,
+            self.order_id,
+            self.price_ticks,
+            self.quantity_lots,
+            0,
+            0,
+            0,
+        ]
 
 
 @dataclass(frozen=True, slots=True)
 class MassCancel:
-    """Cancel up to MASS_CANCEL_BATCH open orders of an account in an instrument; repeat until done."""
+    """Cancel up to MASS_CANCEL_BATCH open orders of an account in an instrument; repeatable."""
 
     account_id: int
     instrument_id: int
@@ -101,7 +119,7 @@ class DepositShares:
 
 @dataclass(frozen=True, slots=True)
 class Settle:
-    """Turn unsettled cash and lots (both signed) of one account and instrument into settled ones."""
+    """Turn unsettled cash and lots (both signed) of an account and instrument into settled."""
 
     command_id: int
     account_id: int
@@ -112,7 +130,14 @@ class Settle:
     def words(self) -> list[int]:
         header = r.pack_command_header(r.SETTLE, instrument=self.instrument_id)
         return [
-            header, self.account_id, self.command_id, self.cash_minor, self.quantity_lots, 0, 0, 0
+            header,
+            self.account_id,
+            self.command_id,
+            self.cash_minor,
+            self.quantity_lots,
+            0,
+            0,
+            0,
         ]
 
 
@@ -173,7 +198,14 @@ class AddInstrument:
     def words(self) -> list[int]:
         header = r.pack_command_header(r.ADD_INSTRUMENT, instrument=self.instrument_id)
         base = [
-            header, 0, self.command_id, self.reference_price_ticks, self.tick_value_minor, 0, 0, 0
+            header,
+            0,
+            self.command_id,
+            self.reference_price_ticks,
+            self.tick_value_minor,
+            0,
+            0,
+            0,
         ]
         band = [self.min_price_ticks, self.max_price_ticks, self.max_order_lots]
         return [*base, *band, self.currency_number, self.collar_bps, 0, 0, 0]

@@ -41,7 +41,7 @@ class Instrument:
         return ticks
 
     def quantity_lots(self, text: str) -> int:
-        """Return a decimal number of shares as lots; raise ValueError when it is no positive lot."""
+        """Return a decimal number of shares as lots; raise ValueError if it is no positive lot."""
         lots, rest = divmod(parse_decimal(text, 0), self.lot_size)
         if rest or lots <= 0:
             raise ValueError(f"not a positive multiple of the lot {self.lot_size}")

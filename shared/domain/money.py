@@ -22,10 +22,14 @@ def parse_decimal(text: str, places: int) -> int:
     Raises
     ------
     ValueError
-        For anything but plain ASCII digits with an optional sign and fraction, for more decimal places
-        than allowed, and for values of 2^62 units and beyond.
+        For anything but plain ASCII digits with an optional sign and fraction, for more decimal
+        places than allowed, and for values of 2^62 units and beyond.
     """
-    if len(text) > _MAX_TEXT or not text.isascii() or not text.lstrip("-").replace(".", "", 1).isdigit():
+    if (
+        len(text) > _MAX_TEXT
+        or not text.isascii()
+        or not text.lstrip("-").replace(".", "", 1).isdigit()
+    ):
         raise ValueError("not a plain decimal number")
     try:
         scaled = Decimal(text).scaleb(places)

@@ -37,5 +37,5 @@ ALLOWED_NEXT: Final[dict[OrderStatus, frozenset[OrderStatus]]] = {
 
 
 def may_follow(before: OrderStatus, after: OrderStatus) -> bool:
-    """Return whether an order in `before` may become `after`; staying the same is always allowed."""
+    """Return whether an order in `before` may become `after`; staying the same is allowed."""
     return before is after or after in ALLOWED_NEXT[before]

@@ -8,7 +8,14 @@ from shared.domain import records as r
 from shared.domain.commands import AddAccount, Command, MoveCash, SetLimits
 from shared.domain.events import EngineEvent, decode_event
 from shared.domain.reject_codes import RejectCode
-from shared.ports.engine import AccountView, CommandResult, EngineUnavailable
+from shared.ports.engine import (
+    AccountView,
+    BookView,
+    CommandResult,
+    EngineStatus,
+    EngineUnavailable,
+    OpenOrder,
+)
 
 
 @dataclass
@@ -58,6 +65,27 @@ class FakeEngine:
             held_minor=found.held_minor,
             open_orders=0,
             positions=[],
+        )
+
+    def book(self, instrument_id: int, depth: int) -> BookView | None:
+        """It knows no instruments: services that trade are tested with the real core."""
+        return None
+
+    def open_orders(self, account_id: int) -> list[OpenOrder]:
+        return []
+
+    def status(self) -> EngineStatus:
+        sequence = len(self.commands)
+        return EngineStatus(
+            shard=0,
+            epoch=1,
+            sequence=sequence,
+            durable_sequence=sequence,
+            compiled=False,
+            source_hash="",
+            state_hash=0,
+            durability="os",
+            open_orders=0,
         )
 
     def _apply(self, command: Command, sequence: int) -> RejectCode | None:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
 
@@ -26,14 +28,13 @@ class HttpAnswer:
         return str(self.json["code"])
 
 
-@dataclass
-class Context:
+class Context(LambdaContext):
     """What Powertools reads of a Lambda context."""
 
-    function_name: str = "test"
-    memory_limit_in_mb: int = 128
-    invoked_function_arn: str = "arn:aws:lambda:us-east-1:000000000000:function:test"
-    aws_request_id: str = "00000000-0000-4000-8000-000000000000"
+    _function_name = "test"
+    _memory_limit_in_mb = 128
+    _invoked_function_arn = "arn:aws:lambda:us-east-1:000000000000:function:test"
+    _aws_request_id = "00000000-0000-4000-8000-000000000000"
 
 
 def access_claims(
