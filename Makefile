@@ -50,7 +50,7 @@ bench: setup ## measure the engine; figures in docs/PERFORMANCE.md
 	@$(BIN)/trading bench
 
 fuzz-core: setup ## compare the core with the naive book: COMMANDS=10000000 SEEDS=20
-	@$(BIN)/python -m tests.reference.fuzz --commands $(or $(COMMANDS),200000) --seeds $(or $(SEEDS),4)
+	@$(BIN)/python -m tests.reference --commands $(or $(COMMANDS),200000) --seeds $(or $(SEEDS),4)
 
 wheel: setup ## compile the core into .venv/compiled-core
 	@$(BIN)/python -m hotpath.build

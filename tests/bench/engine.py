@@ -1,6 +1,6 @@
 """Measures the core alone: nanoseconds per command, compiled and interpreted.
 
-    python -m tests.bench.engine --workloads ec1k,it1k --commands 500000 --rounds 5
+    python -m tests.bench --workloads ec1k,it1k --commands 500000 --rounds 5
 
 Run with TRADING_CORE=compiled or interpreted. Where the C++ reference of the shared folder and g++
 are present, its figure for the same commands stands beside (matching and risk, no ids remembered).
@@ -13,29 +13,24 @@ import shutil
 import statistics
 import struct
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from hotpath import build
+from librt.vecs import vec
+from mypy_extensions import i64
+
+from hotpath.core.api import Engine
 from shared.domain import records as r
-
-if TYPE_CHECKING:
-    from tests.bench.workloads import Workload
+from tests.bench.workloads import Workload, make_workload
 
 REFERENCE = Path(os.environ.get("TRADING_CPP_REFERENCE", "../shared/reference/baseline_engine.cpp"))
+_SUMMARY = "Measure nanoseconds per command of the core alone."
 _BATCH = 1024
 
 
-def measure_core(workload: "Workload") -> float:
+def measure_core(workload: Workload) -> float:
     """Return nanoseconds per measured command of one round in a new engine."""
-    from librt.vecs import vec
-    from mypy_extensions import i64
-
-    from hotpath.core.api import Engine
-
     engine = Engine(max_instruments=workload.instruments)
     commands = vec[i64](workload.words)
     end = len(workload.words)
@@ -60,7 +55,7 @@ class CppReference:
         flags = ["-O3", "-march=native", "-std=c++17", "-o", str(self.program)]
         subprocess.run(["g++", *flags, str(source)], check=True, capture_output=True)
 
-    def write(self, name: str, workload: "Workload") -> Path:
+    def write(self, name: str, workload: Workload) -> Path:
         path = self.folder / f"{name}.bin"
         words, commands, stage = workload.words, bytearray(), 0
         at = 0
@@ -100,15 +95,14 @@ def _reference_command(words: list[int]) -> bytes:
     return struct.pack("<4q", first, words[r.C_ID], words[r.C_PRICE], words[r.C_QUANTITY])
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def main(mode: str) -> int:
+    """Run what the command line asks for; `mode` is the build of the core. Return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=_SUMMARY)
     parser.add_argument("--workloads", default="ec1k,it1k")
     parser.add_argument("--commands", type=int, default=200_000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    choice = build.select_core()
-    from tests.bench.workloads import make_workload
 
     rows = []
     with tempfile.TemporaryDirectory() as folder:
@@ -122,7 +116,7 @@ def main() -> int:
                 core.append(measure_core(workload))
                 if reference and path:
                     cpp.append(reference.measure(path))
-            rows.append(_row(name, choice.mode, workload.resting, core, cpp))
+            rows.append(_row(name, mode, workload.resting, core, cpp))
             if not arguments.json:
                 print(_line(rows[-1]), flush=True)
     if arguments.json:
@@ -146,7 +140,3 @@ def _line(row: dict[str, object]) -> str:
     beside = row["cpp_risk_ns_per_command"]
     reference = f"   C++ with risk {beside} ns" if beside else ""
     return f"{row['workload']:>6}  {row['core']}  {row['ns_per_command']:>8} ns/command{reference}"
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,20 +1,24 @@
 """Drive the core and the naive book with the same seeded commands and compare them.
 
-    python -m tests.reference.fuzz --commands 200000 --seeds 2
+    python -m tests.reference --commands 200000 --seeds 2
 
 Events are compared after every command, state and invariants every `--check` commands. TRADING_CORE
 chooses the build of the core (`compiled`, `interpreted`, `auto`).
 """
 
 import argparse
-import sys
 from collections import Counter
 from dataclasses import dataclass, field
 
-from hotpath import build
+from hotpath.core.api import Engine
 from shared.domain import records as r
 from shared.domain.reject_codes import CancelReason, RejectCode
+from tests.reference.canonical import snapshot_bytes, state_hash
 from tests.reference.command_mix import CommandMix
+from tests.reference.invariants import check_invariants
+from tests.reference.naive_book import NaiveEngine
+
+_SUMMARY = "Drive the core and the naive book with the same seeded commands; compare."
 
 # Small tables, so that CAPACITY and the bound on trades are reached.
 LIMITS = {
@@ -36,11 +40,6 @@ class Outcome:
 
 def run(seed: int, commands: int, check_every: int) -> Outcome:
     """Compare both for one seed; stop at the first difference."""
-    from hotpath.core.api import Engine
-    from tests.reference.canonical import snapshot_bytes, state_hash
-    from tests.reference.invariants import check_invariants
-    from tests.reference.naive_book import NaiveEngine
-
     mix = CommandMix(seed)
     limits = {**LIMITS, "max_ids": max(2_000, commands // 2)}
     fast, naive = Engine(**limits), NaiveEngine(**limits)
@@ -102,14 +101,14 @@ def _name(event: tuple[int, ...]) -> str:
     return _EVENT_NAMES[kind]
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def main(mode: str) -> int:
+    """Run what the command line asks for; `mode` is the build of the core. Return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tests.reference", description=_SUMMARY)
     parser.add_argument("--commands", type=int, default=200_000, help="in all, over the seeds")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--first-seed", type=int, default=1)
     parser.add_argument("--check", type=int, default=1000, help="compare the state so often")
     arguments = parser.parse_args()
-    choice = build.select_core()
     seen: Counter[str] = Counter()
     total = differences = 0
     each = max(1, arguments.commands // arguments.seeds)
@@ -121,14 +120,10 @@ def main() -> int:
             differences += 1
             print(f"seed {seed}, command {outcome.commands}: {outcome.difference}")
             print(
-                "reproduce: python -m tests.reference.fuzz"
+                "reproduce: python -m tests.reference"
                 f" --first-seed {seed} --commands {outcome.commands} --check 1"
             )
     for name, count in sorted(seen.items()):
         print(f"{count:>10}  {name}")
-    print(f"core={choice.mode} commands={total} differences={differences}")
+    print(f"core={mode} commands={total} differences={differences}")
     return 1 if differences else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
