@@ -34,8 +34,10 @@ def weekday_holidays(calendar_name: str) -> tuple[str, list[date]]:
 def render() -> str:
     """Return the text of calendar_data.py."""
     lines = [
-        '"""Weekdays on which venues do not trade. '
-        'Written by infra/reference/make_calendars.py."""',
+        (
+            '"""Weekdays on which venues do not trade. '
+            'Written by infra/reference/make_calendars.py."""'
+        ),
         "",
         "from typing import Final",
         "",
