@@ -119,7 +119,8 @@ class CommandMix:
     def _set_limits(self, account: int) -> list[int]:
         words = self._header(r.SET_LIMITS, 0, account, [0, 0])
         generous = self.random.random() < 0.9
-        tight = (40, 4_000, 900, 8)
+        draw = self.random.randrange
+        tight = (draw(5, 25), draw(90, 110) * draw(5, 25), draw(200, 400), draw(1, 9))
         limits = [r.NO_LIMIT] * 4 if generous else [self.random.choice((n, 0)) for n in tight]
         if self.random.random() < 0.1:
             limits[3] = -1
