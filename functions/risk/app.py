@@ -63,15 +63,15 @@ def get_positions() -> PositionList:
 )
 def get_limits() -> LimitsAnswer:
     account_id = principal(app).trading_account()
-    decided = wiring.service().limits(account_id)
-    limits = decided.limits if decided else UNLIMITED
+    known = wiring.service().limits(account_id)
+    limits = known.limits if known else UNLIMITED
     return LimitsAnswer(
         account_id=str(account_id),
         max_order_lots=limits.max_order_lots,
         max_order_value_minor=limits.max_order_value_minor,
         max_position_lots=limits.max_position_lots,
         max_open_orders=limits.max_open_orders,
-        in_force=decided.in_force if decided else True,
+        in_force=known.in_force if known else False,
     )
 
 

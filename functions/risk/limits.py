@@ -1,6 +1,6 @@
 """Account limits: decided here, stored with the command that carries them to the engine."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,6 +11,7 @@ from shared.ports.engine import Engine
 from shared.postgres.outbox import Answer, Outbox, SendReport
 from shared.postgres.pool import PoolSource
 from shared.postgres.unit_of_work import UnitOfWork
+from shared.wire.stream_events import RiskEvent
 
 _OUTBOX: Final = Outbox("risk")
 
@@ -26,8 +27,8 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class DecidedLimits:
-    """Limits as they were last decided; `in_force` once the engine has taken them."""
+class KnownLimits:
+    """An account's newest limits; `in_force` once the engine has taken them."""
 
     limits: Limits
     in_force: bool
@@ -79,14 +80,41 @@ def send_decided(
     return _OUTBOX.send_pending(engine(), source, account_id=account_id, on_answer=_note)
 
 
-def limits_of(uow: UnitOfWork, account_id: int) -> DecidedLimits | None:
-    """Return an account's limits, or None when none were ever decided."""
-    row = uow.connection.execute(
+def limits_of(uow: UnitOfWork, account_id: int) -> KnownLimits | None:
+    """Return an account's newest limits, or None when none are known.
+
+    A decision that the engine has not answered comes first; then what it took or told last.
+    """
+    rows = uow.connection.execute(
         "select max_order_lots, max_order_value_minor, max_position_lots, max_open_orders, "
-        "confirmed_sequence is not null from risk.risk_limits where account_id = %s",
-        (account_id,),
-    ).fetchone()
-    return None if row is None else DecidedLimits(Limits(*row[:4]), row[4])
+        "confirmed_sequence from risk.risk_limits "
+        "where account_id = %s and reject_code is null "
+        "union all select max_order_lots, max_order_value_minor, max_position_lots, "
+        "max_open_orders, engine_sequence from risk.engine_limits where account_id = %s "
+        "order by 5 desc nulls first limit 1",
+        (account_id, account_id),
+    ).fetchall()
+    for *values, sequence in rows:
+        known = Limits(*(None if value == NO_LIMIT else value for value in values))
+        return KnownLimits(known, sequence is not None)
+    return None
+
+
+def store_engine_limits(uow: UnitOfWork, events: Iterable[RiskEvent]) -> None:
+    """Keep the limits that the engine tells of, the newest of each account."""
+    for event in events:
+        uow.connection.execute(
+            "insert into risk.engine_limits as l (account_id, max_order_lots, "
+            "max_order_value_minor, max_position_lots, max_open_orders, engine_sequence) "
+            "values (%s, %s, %s, %s, %s, %s) on conflict (account_id) do update set "
+            "max_order_lots = excluded.max_order_lots, "
+            "max_order_value_minor = excluded.max_order_value_minor, "
+            "max_position_lots = excluded.max_position_lots, "
+            "max_open_orders = excluded.max_open_orders, "
+            "engine_sequence = excluded.engine_sequence "
+            "where excluded.engine_sequence > l.engine_sequence",
+            (int(event.account_id), *event.limits, event.sequence),
+        )
 
 
 def _note(uow: UnitOfWork, answer: Answer) -> None:

@@ -38,7 +38,7 @@ class LimitsAnswer(AnswerModel):
     max_order_value_minor: int | None
     max_position_lots: int | None
     max_open_orders: int | None
-    in_force: bool = Field(description="Whether the engine has taken them")
+    in_force: bool = Field(description="Whether the engine is known to have taken them")
 
 
 class SetLimitsAction(RequestModel):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from functions.risk import alerts, limits, positions, store
 from functions.risk.hot_positions import HotPositions
-from functions.risk.limits import DecidedLimits, Limits
+from functions.risk.limits import KnownLimits, Limits
 from functions.risk.positions import Position
 from functions.risk.store import LastPrice
 from shared.ports.engine import Engine
@@ -56,6 +56,8 @@ class RiskService:
         with UnitOfWork(self._source) as uow:
             fresh = store.claim_events(uow, events)
             alerts.store_alerts(uow, fresh)
+            told = [event for event in fresh if event.type == "LIMITS" and event.limits]
+            limits.store_engine_limits(uow, told)
             changed = self._apply_deposits(uow, alerts.deposits(fresh))
             uow.commit()
         self._hot.put(changed, [])
@@ -73,8 +75,8 @@ class RiskService:
         ticks = {number: price.price_ticks for number, price in last_prices.items()}
         return PositionReport(stored, ticks, from_hot_copy=False)
 
-    def limits(self, account_id: int) -> DecidedLimits | None:
-        """Return an account's limits, or None when none were ever decided."""
+    def limits(self, account_id: int) -> KnownLimits | None:
+        """Return an account's newest limits, or None when none are known."""
         with UnitOfWork(self._source) as uow:
             return limits.limits_of(uow, account_id)
 

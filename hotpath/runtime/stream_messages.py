@@ -213,7 +213,9 @@ def _instrument_state(told: _Told, event: EngineEvent) -> Iterator[_Keyed]:
 
 
 def _limits(told: _Told, event: EngineEvent) -> Iterator[_Keyed]:
-    yield s.RISK_EVENTS, event.account_id, told.risk_event(event, "LIMITS")
+    changed = told.risk_event(event, "LIMITS")
+    limits = list(event.words[r.E_LIMITS : r.E_LIMITS + 4])
+    yield s.RISK_EVENTS, event.account_id, msgspec.structs.replace(changed, limits=limits)
 
 
 def _balance(told: _Told, event: EngineEvent) -> Iterator[_Keyed]:

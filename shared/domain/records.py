@@ -84,6 +84,8 @@ E_TOTAL: Final = 4  # cash_minor or lots, unsettled trades included
 E_SETTLED: Final = 5  # of which settled
 E_RESERVED: Final = 6  # reserved for open orders
 E_HELD: Final = 7  # held for withdrawals
+# LIMITS_CHANGED: four words, in the order of SET_LIMITS
+E_LIMITS: Final = 3
 # REJECTED: E_CONTRA_ID carries, for DUPLICATE_ID, the sequence of the first command
 E_FIRST_SEQUENCE: Final = 6
 

@@ -136,6 +136,7 @@ class RiskEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     settled: int = 0
     reserved: int = 0
     held: int = 0
+    limits: list[int] = []  # LIMITS: order lots, order value, position lots, open orders
     trace_id: str = ""
 
 

@@ -15,10 +15,11 @@ from functions.risk.alerts import BURST
 from functions.risk.hot_positions import HotPositions
 from functions.risk.service import RiskService
 from shared.domain import records as r
-from shared.domain.commands import PlaceOrder, SetAccountState, Settle
+from shared.domain.commands import PlaceOrder, SetAccountState, SetLimits, Settle
 from shared.domain.ids import (
     SOURCE_BACKOFFICE,
     SOURCE_SETTLEMENT,
+    SOURCE_USERS,
     administrative_id,
     member_order_id,
 )
@@ -102,7 +103,7 @@ def risk(
     with psycopg.connect(owner) as connection:
         connection.execute(
             "truncate risk.applied_trades, risk.applied_events, risk.positions, risk.last_prices, "
-            "risk.risk_limits, risk.rejections, risk.alerts, risk.engine_outbox"
+            "risk.risk_limits, risk.engine_limits, risk.rejections, risk.alerts, risk.engine_outbox"
         )
 
 
@@ -246,6 +247,17 @@ def test_limits_decided_while_the_engine_is_down_are_sent_later(risk: RiskStack)
     risk.engine.is_down = False
     assert app.admin_handler({"action": "resend"}, Context())["answered"] == 1
     assert risk.get("/api/v1/risk/limits").json["in_force"] is True
+
+
+def test_limits_that_others_set_are_shown_as_the_engine_told_them(risk: RiskStack) -> None:
+    assert risk.get("/api/v1/risk/limits").json["in_force"] is False  # nothing is known yet
+    app.admin_handler(limits_action(max_open_orders=1), Context())
+    by_users = administrative_id(SOURCE_USERS, 77)
+    risk.engine.submit(SetLimits(by_users, ALICE, r.NO_LIMIT, 5_000, r.NO_LIMIT, r.NO_LIMIT))
+    risk.deliver()
+    shown = risk.get("/api/v1/risk/limits").json
+    assert (shown["max_order_value_minor"], shown["max_open_orders"]) == (5_000, None)
+    assert shown["in_force"] is True
 
 
 @pytest.mark.parametrize(
