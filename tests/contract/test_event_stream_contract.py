@@ -5,6 +5,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import TypeVar
 
 import pytest
 
@@ -37,6 +38,9 @@ from tests.support.streams import (
 )
 
 __all__ = ["broker", "kafka_server", "stores", "stream", "stream_redis_server", "topic"]
+
+
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -463,9 +467,9 @@ def test_a_restarted_writer_goes_on_after_each_partitions_last_message(
     broker.start()
 
     restarted = open_stream(broker.url)
-    writer = restarted.writer(writer_id, 2)
-    last = {place.partition: restarted.read_last(place) for place in partitions_of(topic)}
-    reached = {number: int(found.value) if found else -1 for number, found in last.items()}
+    writer = repeated(lambda: restarted.writer(writer_id, 2))
+    last = [repeated(partial(restarted.read_last, place)) for place in partitions_of(topic)]
+    reached = [int(found.value) if found else -1 for found in last]
     writer.publish([each for each in journal if int(each.value) > reached[each.partition]])
 
     for partition, messages in enumerate(read_all(restarted, topic, 4_000)):
@@ -474,11 +478,15 @@ def test_a_restarted_writer_goes_on_after_each_partitions_last_message(
 
 def publish_until_stored(writer: StreamWriter, batch: list[Message]) -> None:
     """Repeat a batch on the same writer until the stream has it."""
+    repeated(lambda: writer.publish(batch))
+
+
+def repeated(call: Callable[[], T]) -> T:
+    """Repeat a call until the stream is there."""
     deadline = time.monotonic() + 60
     while True:
         try:
-            writer.publish(batch)
-            return
+            return call()
         except StreamUnavailable:
             assert time.monotonic() < deadline
             time.sleep(0.05)
