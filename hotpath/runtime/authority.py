@@ -41,11 +41,14 @@ def may_command(session: Session, kind: int, account_id: int, order_id: int) -> 
 
 
 def may_query(session: Session, query: frames.Query) -> bool:
-    """Return whether the session may see this; books and the status are everybody's."""
+    """Return whether the session may see this. Books are everybody's; the status, whose hash is
+    taken over the whole state, is for services."""
     if READ not in session.scopes:
         return False
-    if session.kind == frames.SERVICE or query.kind in (frames.QUERY_BOOK, frames.QUERY_STATUS):
+    if session.kind == frames.SERVICE or query.kind == frames.QUERY_BOOK:
         return True
+    if query.kind == frames.QUERY_STATUS:
+        return False
     if query.kind == frames.QUERY_ORDER:
         return account_of_order(query.argument) == session.account_id
     return query.argument == session.account_id

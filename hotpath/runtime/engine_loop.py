@@ -6,6 +6,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from itertools import islice
 from typing import Final
 
 from hotpath.runtime.core_host import CoreHost
@@ -140,8 +141,7 @@ class EngineLoop:
         """Take a batch from the queue, make it durable, and hand over its answers."""
         self._faults.at(RECEIVED)
         queue = self._gateway.commands
-        size = min(len(queue), BATCH_COMMANDS)
-        batch = [queue[i] for i in range(size)]
+        batch = list(islice(queue, BATCH_COMMANDS))
         traces = [
             (number, trace)
             for number, (_, _, frame) in enumerate(batch)

@@ -21,7 +21,7 @@ MAX_SESSIONS: Final = 1024
 WINDOW: Final = 2048  # commands of one session that may wait
 QUERIES_A_TURN: Final = 8
 _READ_BYTES: Final = 64 << 10
-_ACCEPTS_A_TURN: Final = 16
+_ACCEPTS_A_TURN: Final = 8  # each may bring a signature to check
 _CANCELS: Final = (r.CANCEL_ORDER, r.MASS_CANCEL)
 
 
@@ -251,8 +251,13 @@ class Gateway:
         self.flush()
 
     def _send(self, session: Session, frame: bytes) -> None:
-        session.out.append(frame)
-        self._touched[session.descriptor] = session
+        if self._is_open(session):
+            session.out.append(frame)
+            self._touched[session.descriptor] = session
+
+    def _is_open(self, session: Session) -> bool:
+        """Return whether the session is still there; its descriptor may be another's by now."""
+        return self.sessions.get(session.descriptor) is session
 
     # --- writing -----------------------------------------------------------------------------
 
@@ -260,8 +265,7 @@ class Gateway:
         """Send what this turn has for each session."""
         touched, self._touched = self._touched, {}
         for session in touched.values():
-            if session.descriptor in self.sessions:
-                self.write(session)
+            self.write(session)
 
     def write(self, session: Session) -> None:
         """Send what waits, as far as the socket takes it."""
@@ -282,8 +286,10 @@ class Gateway:
 
     def drop(self, session: Session) -> None:
         """Forget a connection. What it had queued still runs; its orders stay."""
-        if self.sessions.pop(session.descriptor, None) is None:
+        if not self._is_open(session):
             return
+        del self.sessions[session.descriptor]
+        self._touched.pop(session.descriptor, None)
         session.is_closing = True
         self._watcher.forget(session.descriptor)
         session.socket.close()

@@ -3,6 +3,7 @@
 import gc
 import logging
 import os
+import resource
 import socket
 import time
 
@@ -11,7 +12,7 @@ from hotpath.runtime.config import EngineConfig
 from hotpath.runtime.core_host import CoreHost
 from hotpath.runtime.engine_loop import EngineLoop, Readiness
 from hotpath.runtime.faults import Faults
-from hotpath.runtime.gateway import EngineFacts, Gateway
+from hotpath.runtime.gateway import MAX_SESSIONS, EngineFacts, Gateway
 from hotpath.runtime.health import Document, HealthServer
 from hotpath.runtime.journal_writer import JournalLock, JournalWriter
 from hotpath.runtime.metrics import Metrics
@@ -83,6 +84,7 @@ class _Engine:
         )
 
     def run(self) -> int:
+        _allow_many_sessions()
         self._loop.stop_on_signals()
         gc.collect()
         gc.freeze()  # what was built so far stays for good: no later collection looks at it
@@ -203,6 +205,15 @@ class _Engine:
             "epoch": self._status.epoch,
             "compiled": int(self._build.compiled),
         }
+
+
+def _allow_many_sessions() -> None:
+    """Lift the soft limit of open files, so that sessions never run out of descriptors."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 4 * MAX_SESSIONS
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
 
 
 def _listen(host: str, port: int) -> socket.socket:

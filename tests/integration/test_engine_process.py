@@ -504,3 +504,16 @@ def test_idle_the_engine_sleeps(engine: EngineProcess) -> None:
     before, started_s = cpu_s(), time.monotonic()
     wait_for(lambda: time.monotonic() - started_s > 2, "two seconds pass")
     assert cpu_s() - before <= 0.1
+
+
+def test_sessions_that_leave_in_the_middle_disturb_no_later_one(engine: EngineProcess) -> None:
+    """Descriptors are used again at once: an answer to who left must not reach who came."""
+    order = frames.encode_command(1, limit_order(1, 1, r.BUY, 100, 1).words())
+    for _ in range(100):
+        with raw(engine) as leaver:
+            leaver.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            leaver.sendall(logon_frame(engine) + order * 50)
+        with engine.client() as client:
+            assert client.book(INSTRUMENT, 1) is not None
+    with engine.client() as client:
+        assert client.status().open_orders == 1
