@@ -91,13 +91,15 @@ def ensure_verified(api: ApiClient, person: Person, secret: str) -> Mapping[str,
 
     def verified() -> Mapping[str, Any] | None:
         try:
-            api.log_in()
             profile = api.profile()
+            if profile["kyc_status"] != "APPROVED" or not profile["account_id"]:
+                return None
+            api.log_in()  # only a token made after the account carries it
         except ApiError as error:
             if error.status >= 500:
                 raise
             return None
-        return profile if profile["kyc_status"] == "APPROVED" and profile["account_id"] else None
+        return profile
 
     return wait_for(f"the identity check of {person.name}", verified)
 
