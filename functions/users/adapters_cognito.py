@@ -2,11 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.users.service import PasswordRefused
-from shared.edge.settings import aws_config
+from shared.edge.settings import aws_client
 from shared.ports.failures import InfrastructureUnavailable
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ class CognitoPool:
     @classmethod
     def connect(cls, *, pool_id: str, client_id: str, confirm_at_once: bool) -> "CognitoPool":
         """Return the pool behind a client with this environment's credentials."""
-        client = boto3.client("cognito-idp", config=aws_config())
+        client: CognitoIdentityProviderClient = aws_client("cognito-idp")
         return cls(client, pool_id=pool_id, client_id=client_id, confirm_at_once=confirm_at_once)
 
     def sign_up(self, email: str, password: str) -> str | None:

