@@ -13,7 +13,7 @@ CURRENCIES: Final[dict[str, tuple[int, int]]] = {
 CURRENCY_BY_NUMBER: Final[dict[int, str]] = {
     number: code for code, (number, _) in CURRENCIES.items()
 }
-_MAX_TEXT: Final = 32
+_MAX_TEXT: Final = 28  # as many digits as decimal arithmetic keeps without rounding
 
 
 def parse_decimal(text: str, places: int) -> int:

@@ -12,7 +12,7 @@ from functions.orders.store import NewOrder
 from functions.orders.terms import Terms
 from shared.domain.commands import PlaceOrder
 from tests.support.orders import ALICE, BOB, OrdersStack, orders
-from tests.support.servers import migrated_databases, postgres_server, stores
+from tests.support.servers import Server, migrated_databases, postgres_server, stores
 
 __all__ = ["migrated_databases", "orders", "postgres_server", "stores"]
 
@@ -249,3 +249,19 @@ def test_every_order_that_is_done_says_so(orders: OrdersStack) -> None:
     orders.project()
     for status, leaves in orders.rows("select status, leaves_lots from orders.orders"):
         assert (status in TERMINAL) == (leaves == 0)
+
+
+def test_without_the_database_nothing_is_sent_and_the_client_is_told_to_come_again(
+    orders: OrdersStack, postgres_server: Server
+) -> None:
+    open_order = orders.place().json["order_id"]
+    sent_before = len(orders.engine.commands)
+    postgres_server.stop()
+    try:
+        for answer in (orders.place(), orders.request("DELETE", f"/api/v1/orders/{open_order}")):
+            assert (answer.status, answer.code) == (503, "database_unavailable")
+            assert int(answer.headers["retry-after"]) > 0
+    finally:
+        postgres_server.start()
+    assert len(orders.engine.commands) == sent_before
+    assert orders.place().status == 201
