@@ -41,7 +41,7 @@ class Outcome:
 def run(seed: int, commands: int, check_every: int) -> Outcome:
     """Compare both for one seed; stop at the first difference."""
     mix = CommandMix(seed)
-    limits = {**LIMITS, "max_ids": max(2_000, commands * 3 // 10)}
+    limits = {**LIMITS, "max_ids": max(500, commands * 3 // 10)}
     fast, naive = Engine(**limits), NaiveEngine(**limits)
     outcome = Outcome()
     for number in range(1, commands + 1):
