@@ -40,6 +40,7 @@ class Part:
     folder: Path = CHECKOUT
     user: tuple[int, int] | None = None  # uid and gid to run as, when not the caller's
     prepare: Callable[[], None] | None = None  # run before each start: folders, first-time set-up
+    late_arguments: Callable[[], tuple[str, ...]] | None = None  # known only once prepared
     stop_signal: signal.Signals = signal.SIGTERM
     stop_grace_s: float = 15.0
     start_timeout_s: float = 30.0

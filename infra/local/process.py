@@ -8,19 +8,37 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Final
 
 import psutil
 
-# psutil reads start times from the boot clock; two readings may differ by a clock tick.
-_START_TIME_TOLERANCE_S = 0.05
+_BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessRecord:
-    """A started process. The start time tells it from a later one with the same pid."""
+    """A started process. Its start, in ticks since that boot, tells it from a later one's pid.
+
+    Times of day would not do: the kernel's idea of when it booted moves by up to a second.
+    """
 
     pid: int
-    started_at_s: float
+    boot: str
+    started_ticks: int
+
+    @classmethod
+    def of(cls, pid: int) -> "ProcessRecord":
+        """Return the record of a running process; raise psutil.NoSuchProcess when there is none."""
+        return cls(pid, _boot(), _started_ticks(pid))
+
+    @classmethod
+    def read(cls, file: Path) -> "ProcessRecord | None":
+        """Return the record in a file, or None when there is none or it is damaged."""
+        try:
+            values = json.loads(file.read_text(encoding="utf-8"))
+            return cls(int(values["pid"]), str(values["boot"]), int(values["started_ticks"]))
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            return None
 
     def write(self, file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -28,24 +46,31 @@ class ProcessRecord:
         replacement.write_text(json.dumps(asdict(self)) + "\n", encoding="utf-8")
         replacement.replace(file)
 
-    @classmethod
-    def read(cls, file: Path) -> "ProcessRecord | None":
-        """Return the record in a file, or None when there is none or it is damaged."""
-        try:
-            values = json.loads(file.read_text(encoding="utf-8"))
-            return cls(int(values["pid"]), float(values["started_at_s"]))
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
-            return None
-
     def process(self) -> psutil.Process | None:
         """Return the running process, or None when it ended or its pid means another one now."""
         try:
-            process = psutil.Process(self.pid)
-            if abs(process.create_time() - self.started_at_s) > _START_TIME_TOLERANCE_S:
+            if ProcessRecord.of(self.pid) != self:
                 return None
+            process = psutil.Process(self.pid)
             return None if process.status() == psutil.STATUS_ZOMBIE else process
         except psutil.NoSuchProcess:
             return None
+
+
+def _boot() -> str:
+    return _BOOT_ID.read_text(encoding="ascii").strip() if _BOOT_ID.exists() else ""
+
+
+def _started_ticks(pid: int) -> int:
+    """Return when a process started; clock ticks since boot on Linux, else microseconds."""
+    if not _BOOT_ID.exists():
+        return round(psutil.Process(pid).create_time() * 1e6)
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except (FileNotFoundError, ProcessLookupError) as error:
+        raise psutil.NoSuchProcess(pid) from error
+    # The program's name, in parentheses, may hold spaces; the start is the 20th field after it.
+    return int(stat.rpartition(")")[2].split()[19])
 
 
 def start_detached(
@@ -75,7 +100,7 @@ def start_detached(
             group=group,
             extra_groups=None if user is None else [],
         )
-    return child, ProcessRecord(child.pid, psutil.Process(child.pid).create_time())
+    return child, ProcessRecord.of(child.pid)
 
 
 def stop(
@@ -115,10 +140,9 @@ def _session(record: ProcessRecord) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         try:
-            if (
-                os.getsid(process.pid) == record.pid
-                and process.create_time() >= record.started_at_s - _START_TIME_TOLERANCE_S
-            ):
+            if os.getsid(process.pid) != record.pid or _boot() != record.boot:
+                continue
+            if _started_ticks(process.pid) >= record.started_ticks:
                 found.append(process)
         except (ProcessLookupError, PermissionError, psutil.Error):
             continue
@@ -130,6 +154,16 @@ def _merge(*groups: Iterable[psutil.Process]) -> list[psutil.Process]:
 
 
 def _running(process: psutil.Process) -> bool:
+    """Return whether a process has not ended; collect it if it is a child of ours.
+
+    A child that ended but is not collected still counts as running: to others, such as a server
+    that looks at its predecessor's pid file, it does.
+    """
+    try:
+        collected, _ = os.waitpid(process.pid, os.WNOHANG)
+        return collected == 0
+    except ChildProcessError:
+        pass  # detached ones of an earlier command are init's
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -147,14 +181,4 @@ def _signal(processes: Iterable[psutil.Process], number: signal.Signals) -> None
 def _wait(processes: Sequence[psutil.Process], timeout_s: float) -> None:
     deadline = time.monotonic() + timeout_s
     while any(_running(process) for process in processes) and time.monotonic() < deadline:
-        for process in processes:
-            _reap(process.pid)
         time.sleep(0.02)
-
-
-def _reap(pid: int) -> None:
-    """Collect the exit status if the process is a child of ours; detached ones are init's."""
-    try:
-        os.waitpid(pid, os.WNOHANG)
-    except (ChildProcessError, ProcessLookupError):
-        return

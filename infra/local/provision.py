@@ -1,7 +1,6 @@
 """What a fresh stack needs before a person can trade: instruments, two users, liquidity."""
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, Final
@@ -99,10 +98,14 @@ def ensure_instruments(engine: SyncEngineClient) -> None:
 
 
 def ensure_users(settings: Settings, engine: SyncEngineClient) -> None:
-    """Make all of PEOPLE verified and funded, at the same time."""
+    """Make all of PEOPLE verified and funded.
+
+    One after the other: users at the same time would each wait for functions to start, while one
+    user finds those running that the one before started.
+    """
     opening = OpeningBalances(databases.service_dsn(settings, "payments"), engine)
-    with ThreadPoolExecutor(max_workers=len(users.PEOPLE)) as pool:
-        list(pool.map(lambda name: _ensure_user(settings, opening, engine, name), users.PEOPLE))
+    for name in users.PEOPLE:
+        _ensure_user(settings, opening, engine, name)
 
 
 def _ensure_user(

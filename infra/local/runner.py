@@ -94,8 +94,9 @@ def start(part: Part, cancelled: threading.Event | None = None) -> bool:
     if part.prepare is not None:
         part.prepare()
     uid, gid = part.user if part.user is not None else (None, None)
+    arguments = part.late_arguments() if part.late_arguments is not None else ()
     child, record = start_detached(
-        part.command,
+        (*part.command, *arguments),
         environment=part.environment,
         log_file=part.log_file,
         folder=part.folder,

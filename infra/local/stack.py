@@ -9,7 +9,7 @@ from dataclasses import asdict
 from types import TracebackType
 from typing import Any, Final, Self
 
-from hotpath.build import BuildFailed, ensure_core_build
+from hotpath.build import BuildFailed, ensure_core_build, source_hash
 from infra.local import databases, deploy, preflight, provision, runner, secrets
 from infra.local.errors import SettingsConflict, StackError
 from infra.local.lock import exclusive
@@ -61,7 +61,9 @@ class LocalStack:
         with exclusive(self.settings, self._progress):
             self._adopt_settings()
             runner.run_graph([*self.parts, *self._steps()], self._progress)
-            return provision.provision(self.settings, self._progress)
+            provisioned = provision.provision(self.settings, self._progress)
+            deploy.checkpoint(self.settings)
+            return provisioned
 
     def down(self) -> None:
         """Stop every part and whatever it started; nothing of the stack runs afterwards."""
@@ -171,7 +173,18 @@ class LocalStack:
             raise StackError(f"the core does not compile: {error}") from error
         if choice.mode != "compiled":
             self._progress.note(f"the engine runs the interpreted core: {choice.reason}")
+        self._stop_outdated_engine(choice.mode == "compiled")
         return f"{choice.mode} core is current"
+
+    def _stop_outdated_engine(self, compiled: bool) -> None:
+        """Stop an engine that runs another build of the core; `up` then starts the current one."""
+        report = engine_report(self.settings)
+        if report and (report.get("source_hash"), report.get("compiled")) != (
+            source_hash(),
+            compiled,
+        ):
+            self._progress.note("the engine runs an older core: it starts again with this one")
+            self.stop("engine")
 
     def _restore_secrets(self) -> str:
         lost = _lost_calls(self.settings)

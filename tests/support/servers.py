@@ -1,11 +1,12 @@
 """Real servers for integration tests: PostgreSQL and Redis on free ports, one set per test session.
 
-Import the fixtures into the conftest or the module that uses them:
+Import the fixtures into the module that uses them; all modules share one set of servers:
 
     from tests.support.servers import migrated_databases, postgres_server, redis_server, stores
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import pytest
@@ -41,16 +42,25 @@ class MigratedDatabases:
     service: Mapping[str, str]
 
 
+_STORES = pytest.StashKey[settings.Settings]()
+
+
 @pytest.fixture(scope="session")
-def stores() -> Iterator[settings.Settings]:
+def stores(pytestconfig: pytest.Config) -> settings.Settings:
     """A state folder and ports for the servers below; what was started in it is stopped."""
-    with settings.temporary({}) as stack:
-        try:
-            yield stack
-        finally:
-            parts = [postgres.postgres(stack), redis.cache(stack), redis.stream(stack)]
-            runner.stop_all(parts, Progress(quiet=True))
-            postgres.remove_data(stack)
+    if _STORES not in pytestconfig.stash:
+        cleanup = ExitStack()
+        pytestconfig.add_cleanup(cleanup.close)
+        stack = cleanup.enter_context(settings.temporary({}))
+        cleanup.callback(_stop_stores, stack)
+        pytestconfig.stash[_STORES] = stack
+    return pytestconfig.stash[_STORES]
+
+
+def _stop_stores(stack: settings.Settings) -> None:
+    parts = [postgres.postgres(stack), redis.cache(stack), redis.stream(stack)]
+    runner.stop_all(parts, Progress(quiet=True))
+    postgres.remove_data(stack)
 
 
 @pytest.fixture(scope="session")

@@ -62,14 +62,15 @@ def test_a_record_finds_its_process_again(start: Start, tmp_path: Path) -> None:
 
 def test_a_reused_pid_is_another_process_and_is_never_signalled(start: Start) -> None:
     running = start(SLEEP)
-    stale = replace(running, started_at_s=running.started_at_s - 3600)
+    stale = replace(running, started_ticks=running.started_ticks - 1)
     assert stale.process() is None
-    stop(replace(running, started_at_s=running.started_at_s + 3600), grace_s=0.1)
+    stop(replace(running, started_ticks=running.started_ticks + 1), grace_s=0.1)
+    stop(replace(running, boot="before the last reboot"), grace_s=0.1)
     kill(stale)
     assert running.process() is not None
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"pid": "x", "started_at_s": 1}', '{"pid": 1}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"pid": "x"}', '{"pid": 1}'])
 def test_a_damaged_record_counts_as_none(tmp_path: Path, text: str) -> None:
     file = tmp_path / "part.json"
     file.write_text(text)

