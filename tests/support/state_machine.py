@@ -1,4 +1,4 @@
-"""Runs a Step Functions definition (JSONata) in this process: Task, Choice, Map, Succeed.
+"""Runs a Step Functions definition (JSONPath) in this process, as far as ours use the language.
 
 Tasks are Python callables by their resource. Retries are left out: a task that raises ends the run,
 as a function does whose retries are used up.
@@ -8,8 +8,6 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
-
-import jsonata
 
 Task = Callable[[dict[str, Any]], Any]
 
@@ -29,43 +27,66 @@ class StateMachine:
         name = machine["StartAt"]
         while True:
             state = machine["States"][name]
-            given, following = self._step(state, given)
-            if following is None:
+            if state["Type"] == "Succeed":
                 return given
-            name = following
+            if state["Type"] == "Choice":
+                name = _choose(state, given)
+                continue
+            given = _placed(given, state, self._result(state, given))
+            if state.get("End"):
+                return given
+            name = state["Next"]
 
-    def _step(self, state: Mapping[str, Any], given: Any) -> tuple[Any, str | None]:
-        kind = state["Type"]
-        if kind == "Succeed":
-            return given, None
-        if kind == "Choice":
-            for choice in state["Choices"]:
-                if _evaluate(choice["Condition"], {"input": given}) is True:
-                    return given, choice["Next"]
-            return given, state["Default"]
-        if kind == "Task":
-            arguments = _evaluate(state["Arguments"], {"input": given})
-            result = json.loads(json.dumps(self._tasks[state["Resource"]](arguments)))
-        elif kind == "Map":
-            items = _evaluate(state["Items"], {"input": given})
-            result = [self._run(state["ItemProcessor"], item) for item in items]
-        else:
-            raise NotImplementedError(kind)
-        output = result
-        if "Output" in state:
-            output = _evaluate(state["Output"], {"input": given, "result": result})
-        return output, None if state.get("End") else state["Next"]
+    def _result(self, state: Mapping[str, Any], given: Any) -> Any:
+        """Return what a Task, Map or Pass state gives, as JSON would carry it."""
+        if state["Type"] == "Map":
+            items = _value(state["ItemsPath"], given)
+            return [self._run(state["ItemProcessor"], item) for item in items]
+        parameters = _parameters(state["Parameters"], given)
+        if state["Type"] == "Pass":
+            return parameters
+        assert state["Type"] == "Task", state
+        return json.loads(json.dumps(self._tasks[state["Resource"]](parameters)))
 
 
-def _evaluate(template: Any, states: Mapping[str, Any]) -> Any:
-    """Return the template with each "{% … %}" string replaced by its value."""
-    if isinstance(template, dict):
-        return {name: _evaluate(value, states) for name, value in template.items()}
-    if isinstance(template, list):
-        return [_evaluate(value, states) for value in template]
-    if isinstance(template, str) and template.startswith("{%"):
-        expression = jsonata.Jsonata(template[2:-2].strip())
-        expression.assign("states", states)
-        # The library has its own lists; what goes between states is plain JSON.
-        return json.loads(json.dumps(expression.evaluate(None)))
-    return template
+def _choose(state: Mapping[str, Any], given: Any) -> str:
+    for rule in state["Choices"]:
+        if _holds(rule, given):
+            return str(rule["Next"])
+    return str(state["Default"])
+
+
+def _holds(rule: Mapping[str, Any], given: Any) -> bool:
+    if "And" in rule:
+        return all(_holds(part, given) for part in rule["And"])
+    if "Not" in rule:
+        return not _holds(rule["Not"], given)
+    (comparison,) = rule.keys() - {"Variable", "Next"}
+    assert comparison in ("StringEquals", "NumericEquals", "BooleanEquals"), rule
+    return bool(_value(rule["Variable"], given) == rule[comparison])
+
+
+def _parameters(template: Mapping[str, Any], given: Any) -> dict[str, Any]:
+    return {
+        name.removesuffix(".$"): _value(value, given) if name.endswith(".$") else value
+        for name, value in template.items()
+    }
+
+
+def _value(path: str, given: Any) -> Any:
+    """Return what a path of plain member names leads to."""
+    start, *names = path.split(".")
+    assert start == "$", path
+    for name in names:
+        given = given[name]
+    return given
+
+
+def _placed(given: Any, state: Mapping[str, Any], result: Any) -> Any:
+    """Put the result where ResultPath says: over the input, nowhere (null), or at a member."""
+    path = state.get("ResultPath", "$")
+    if path is None:
+        return given
+    if path == "$":
+        return result
+    return {**given, path.removeprefix("$."): result}
