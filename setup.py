@@ -39,7 +39,7 @@ def extensions() -> list[object]:
 
     # --config-file= : linting is `make lint`'s; here only what mypyc needs is checked.
     sources = [str(build.source_path(m, ROOT).relative_to(ROOT)) for m in build.COMPILED_MODULES]
-    return list(
+    modules = list(
         mypycify(
             ["--config-file=", *sources],
             opt_level="3",
@@ -48,6 +48,9 @@ def extensions() -> list[object]:
             group_name=build.GROUP_NAME,
         )
     )
+    for module in modules:  # without it no call within the library is ever inlined
+        module.extra_compile_args.append("-fno-semantic-interposition")
+    return modules
 
 
 setup(ext_modules=extensions(), cmdclass={"build_py": RecordedBuild})
