@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import urlopen
 
+import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -24,6 +25,7 @@ from shared.domain.commands import (
 )
 from shared.domain.ids import SOURCE_LEDGER, administrative_id, member_order_id
 from shared.hotpath_client import SyncEngineClient
+from shared.ports.engine import CommandResult
 from shared.wire.tokens import SCOPES, TokenIssuer
 
 USD = 840
@@ -190,3 +192,17 @@ def limit_order(
 def http_text(url: str) -> str:
     with urlopen(url, timeout=5) as answer:
         return str(answer.read().decode())
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[EngineProcess]:
+    """A started engine with one instrument and three funded accounts."""
+    with engine_process(tmp_path) as started:
+        with started.client() as client:
+            client.submit_many(market(accounts=3))
+        yield started
+
+
+def kinds(result: CommandResult) -> list[int]:
+    """Return the kinds of a result's events."""
+    return [event.kind for event in result.events]

@@ -1,0 +1,1 @@
+"""What operators ask of the engine's journal: show it, prove it, rebuild a moment from it."""
