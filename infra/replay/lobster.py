@@ -22,7 +22,7 @@ from shared.hotpath_client import MemberSession
 from shared.ports.engine import BookView, CommandResult, EngineError
 from shared.wire.tokens import TokenIssuer
 
-_UNANSWERED: Final = 32  # commands under way at most
+_UNANSWERED: Final = 256  # commands under way at most: a group commit carries many
 _REPORT_TIMEOUT_S: Final = 10.0
 _PROGRESS_EVERY: Final = 10_000
 _PARTIAL: Final = (REDUCE, EXECUTE_VISIBLE)  # messages that name the lots to take off
