@@ -103,8 +103,9 @@ def replay_hash(evidence: Evidence) -> Verdict:
     with engine_client(evidence.settings) as engine:
         status = engine.status()
     replayed = evidence.replayed_journal()
+    mask = (1 << 64) - 1  # one prints the hash as a signed word, the other as hexadecimal digits
     same = replayed["sequence"] == status.sequence and (
-        int(replayed["state_hash"], 16) == status.state_hash & (1 << 64) - 1
+        int(replayed["state_hash"], 16) & mask == status.state_hash & mask
     )
     return same, f"{status.sequence} commands, {replayed['state_hash']}"
 

@@ -65,7 +65,7 @@ class Evidence:
 
     def ledger_holdings(self) -> Holdings:
         """Return posted member balances together with what unsettled trades will add."""
-        found = rows(self.clearing, _LEDGER_HOLDINGS, *())
+        found = rows(self.clearing, _LEDGER_HOLDINGS)
         return {(row["owner"], row["asset"]): row["amount"] for row in found}
 
     def risk_positions(self) -> Holdings:
@@ -129,7 +129,7 @@ class Evidence:
         environment = {**os.environ, "TRADING_STATE": str(self.settings.state)}
         environment.pop("TRADING_PORT", None)
         done = subprocess.run(
-            [sys.executable, "-m", "infra.cli.main", "journal", "replay", "--json"],
+            [sys.executable, "-m", "infra.cli.main", "journal", "verify", "--json"],
             env=environment,
             capture_output=True,
             text=True,
