@@ -153,11 +153,14 @@ def _digest(package: Package, parameters: Mapping[str, str]) -> str:
 
 
 def _upload(settings: Settings, package: Package) -> None:
-    """Store the archives that are not there yet: their names are their content's hash."""
+    """Store the archives that are not there yet, and drop those of earlier deployments."""
     client = aws.s3(settings)
     client.create_bucket(Bucket=BUCKET)
-    for key, content in package.archives.items():
-        client.put_object(Bucket=BUCKET, Key=key, Body=content)
+    stored = {item["Key"] for item in client.list_objects_v2(Bucket=BUCKET).get("Contents", [])}
+    for key in stored - package.archives.keys():
+        client.delete_object(Bucket=BUCKET, Key=key)
+    for key in package.archives.keys() - stored:
+        client.put_object(Bucket=BUCKET, Key=key, Body=package.archives[key])
 
 
 def _execute(

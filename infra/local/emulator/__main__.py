@@ -116,12 +116,22 @@ def _encode(service: str, state: Any) -> str:
 def _restore_from(persistence: Any, checkpoint: Path) -> None:
     """Let ministack load its services from the checkpoint; keys and code stay in STATE_DIR.
 
-    Code that no function refers to any more is left in place: the previous checkpoint may need it.
+    Code that no function refers to any more stays until the next start: the previous checkpoint
+    may need it.
     """
     from ministack.services import lambda_svc
 
     persistence.STATE_DIR = str(checkpoint)
     lambda_svc._prune_orphan_code_blobs = lambda _referenced: None
+    _remove_unused_code(Path(lambda_svc.CODE_BLOB_DIR), checkpoint.parent)
+
+
+def _remove_unused_code(blobs: Path, checkpoints: Path) -> None:
+    """Remove archives of functions that no checkpoint names."""
+    named = "".join(file.read_text(encoding="utf-8") for file in checkpoints.glob("*/lambda.json"))
+    for blob in blobs.glob("*.zip"):
+        if blob.stem not in named:
+            blob.unlink()
 
 
 async def _take_regularly(checkpoints: Checkpoints, take_checkpoint: Any) -> None:
