@@ -60,7 +60,7 @@ class KafkaEventStream:
 
     def read_last(self, partition: TopicPartition) -> StoredMessage | None:
         self.require([partition])
-        first, end = self._lookup.bounds(partition)
+        first, end = self._lookup.settled_bounds(partition)
         window = _READ_LAST_WINDOW
         while True:
             start = max(first, end - window)  # may hold nothing but markers

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -150,13 +151,32 @@ class Lookup:
         self._lock = threading.Lock()
         self._settings = consumer_settings(bootstrap_servers, "lookup") | {"fetch.wait.max.ms": 10}
         self._consumer = Consumer(self._settings)  # for metadata; never assigned
+        uncommitted = {"isolation.level": "read_uncommitted"}
+        self._uncommitted = Consumer(self._settings | uncommitted)  # likewise
 
     def bounds(self, partition: TopicPartition) -> tuple[int, int]:
         """Return the first offset and the end (of what is committed) of an existing partition."""
+        return self._watermarks(self._consumer, partition)
+
+    def settled_bounds(self, partition: TopicPartition) -> tuple[int, int]:
+        """Return the bounds once every transaction has ended that the partition holds by now.
+
+        Until then an end may hide messages whose publish has returned. Raises StreamUnavailable
+        when one stays open; a writer that crashed leaves it so until Kafka ends it.
+        """
+        held = self._watermarks(self._uncommitted, partition)[1]
+        deadline = time.monotonic() + CALL_TIMEOUT_S
+        while (found := self.bounds(partition))[1] < held:
+            if time.monotonic() > deadline:
+                raise StreamUnavailable(f"kafka: a transaction stays open in {partition}")
+            time.sleep(0.005)
+        return found
+
+    def _watermarks(self, consumer: Consumer, partition: TopicPartition) -> tuple[int, int]:
         place = Place(partition.topic, partition.partition)
         try:
             with self._lock, translated():
-                found = self._consumer.get_watermark_offsets(place, timeout=CALL_TIMEOUT_S)
+                found = consumer.get_watermark_offsets(place, timeout=CALL_TIMEOUT_S)
         except UnknownTopic as error:  # a client that has lost all brokers knows no partition
             raise StreamUnavailable(str(error)) from error
         if found is None:
@@ -164,8 +184,8 @@ class Lookup:
         return found
 
     def read(self, partition: TopicPartition, offset: int) -> list[StoredMessage]:
-        """Return the partition's messages from `offset` to its end."""
-        end = self.bounds(partition)[1]
+        """Return the partition's messages from `offset` to its settled end."""
+        end = self.settled_bounds(partition)[1]
         messages: list[StoredMessage] = []
         # A consumer of its own: one that is assigned again may still report an end of before.
         consumer = Consumer(self._settings)
@@ -205,3 +225,4 @@ class Lookup:
     def close(self) -> None:
         with self._lock:
             self._consumer.close()
+            self._uncommitted.close()

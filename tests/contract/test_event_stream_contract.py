@@ -42,6 +42,8 @@ __all__ = ["broker", "kafka_server", "stores", "stream", "stream_redis_server", 
 
 T = TypeVar("T")
 
+_OUTAGE_S = 90.0  # Kafka notices slowly that it lost a broker, and ends what was open
+
 
 @pytest.fixture
 def writer_id() -> str:
@@ -441,7 +443,7 @@ def test_batches_repeated_while_the_server_dies_are_stored_exactly_once(
     thread.start()
     try:
         for _ in range(3):
-            until(lambda: time.sleep(0.01), partial(reached, published + 600))
+            until(lambda: time.sleep(0.01), partial(reached, published + 600), timeout_s=_OUTAGE_S)
             broker.kill()
             broker.start()
     finally:
@@ -483,7 +485,7 @@ def publish_until_stored(writer: StreamWriter, batch: list[Message]) -> None:
 
 def repeated(call: Callable[[], T]) -> T:
     """Repeat a call until the stream is there."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + _OUTAGE_S
     while True:
         try:
             return call()

@@ -116,9 +116,11 @@ def read_all(stream: EventStream, topic: str, count: int) -> list[list[StoredMes
     ]
 
 
-def until(act: Callable[[], object], done: Callable[[], bool]) -> None:
+def until(
+    act: Callable[[], object], done: Callable[[], bool], *, timeout_s: float = DEADLINE_S
+) -> None:
     """Act until done, within the deadline."""
-    deadline = time.monotonic() + DEADLINE_S
+    deadline = time.monotonic() + timeout_s
     while not done():
         assert time.monotonic() < deadline, "not done in time"
         act()
