@@ -1,12 +1,14 @@
 """Properties of ledger and netting rules that hold for any input."""
 
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.ledger import CHAIN_START, ChainedEntry, ChainedStep, chain_hash, imbalances
 from shared.domain.settlement import Obligation, net, obligations_of_trade
 
-_trades = st.lists(
+_trades: st.SearchStrategy[list[dict[str, Any]]] = st.lists(
     st.builds(
         dict,
         instrument_id=st.integers(1, 3),
