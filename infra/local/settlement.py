@@ -17,8 +17,8 @@ def settle(
     """Start the batch of a date (YYYY-MM-DD, or "today" at the venue) and return how it ended.
 
     Returns {"status": SUCCEEDED, FAILED, TIMED_OUT, ABORTED or RUNNING, "execution",
-    "output": {…}, "error", "cause"}; a batch that still runs after `timeout_s` goes on and is RUNNING. Running a date
-    again is harmless.
+    "output": {…}, "error", "cause"}; a batch that still runs after `timeout_s` goes on and is
+    RUNNING. Running a date again is harmless.
     """
     machine = deploy.require(settings).outputs["SettlementStateMachineArn"]
     client = aws.step_functions(settings)

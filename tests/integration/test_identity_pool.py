@@ -1,7 +1,7 @@
 """The Cognito adapter against the emulator's user pool."""
 
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -12,11 +12,12 @@ from tests.support.emulator import Emulator, emulator
 
 if TYPE_CHECKING:
     from mypy_boto3_cognito_idp import CognitoIdentityProviderClient
+    from mypy_boto3_cognito_idp.type_defs import PasswordPolicyTypeTypeDef
 
 __all__ = ["emulator"]
 
 PASSWORD = "Correct-Horse-7"
-AUTH_FLOWS = ["ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"]
+AUTH_FLOWS: Final = ("ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH")
 
 
 class Pool:
@@ -24,7 +25,7 @@ class Pool:
 
     def __init__(self, client: "CognitoIdentityProviderClient") -> None:
         self.client = client
-        policy = {
+        policy: PasswordPolicyTypeTypeDef = {
             "MinimumLength": 12,
             "RequireUppercase": True,
             "RequireLowercase": True,

@@ -5,10 +5,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from shared.edge.problems import Problem
 from shared.edge.rate_limit import Limit, LocalBuckets, RateLimiter
 from tests.support.servers import Server
+
+NO_RETRY = Retry(NoBackoff(), retries=0)
 
 LIMITS = {"orders": Limit(per_second=0.5, burst=8)}
 
@@ -63,7 +67,7 @@ def test_buckets_expire_so_that_redis_does_not_fill_up(client: redis.Redis) -> N
 
 
 def test_without_redis_requests_pass_within_a_stricter_limit_of_the_process() -> None:
-    nowhere = redis.Redis(port=1, socket_connect_timeout=0.2, retry=None)
+    nowhere = redis.Redis(port=1, socket_connect_timeout=0.2, retry=NO_RETRY)
     limiter = RateLimiter(nowhere, limits=LIMITS)
     assert [passes(limiter, "user") for _ in range(9)].count(True) == 2
 
@@ -71,7 +75,7 @@ def test_without_redis_requests_pass_within_a_stricter_limit_of_the_process() ->
 def test_redis_is_asked_again_after_a_pause(client: redis.Redis) -> None:
     now_s = [100.0]
     user = uuid.uuid4().hex
-    nowhere = redis.Redis(port=1, socket_connect_timeout=0.2, retry=None)
+    nowhere = redis.Redis(port=1, socket_connect_timeout=0.2, retry=NO_RETRY)
     limiter = RateLimiter(nowhere, limits=LIMITS, now_s=lambda: now_s[0])
     assert [passes(limiter, user) for _ in range(3)] == [True, True, False]
     limiter._take = RateLimiter(client, limits=LIMITS)._take  # Redis is back
