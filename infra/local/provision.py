@@ -104,13 +104,26 @@ def ensure_users(settings: Settings, engine: SyncEngineClient) -> None:
     user finds those running that the one before started.
     """
     opening = OpeningBalances(databases.service_dsn(settings, "payments"), engine)
+    accounts = users.remembered_accounts(settings)
     for name in users.PEOPLE:
-        _ensure_user(settings, opening, engine, name)
+        if not _is_ready(settings, engine, name, accounts.get(name, 0)):
+            accounts[name] = _ensure_user(settings, opening, engine, name)
+            users.remember_accounts(settings, accounts)
+
+
+def _is_ready(settings: Settings, engine: SyncEngineClient, name: str, account_id: int) -> bool:
+    """Return whether an earlier `up` made the user: known to the pool, and funded in the engine.
+
+    Asks neither the API nor a function, so that nothing has to start for a stack that is warm.
+    """
+    account = engine.account(account_id) if account_id else None
+    return account is not None and account.total_minor > 0 and users.has_login(settings, name)
 
 
 def _ensure_user(
     settings: Settings, opening: OpeningBalances, engine: SyncEngineClient, name: str
-) -> None:
+) -> int:
+    """Take a user from registration to a funded account; return the account's number."""
     person = users.PEOPLE[name]
     with users.client(settings, name) as api:
         profile = users.ensure_verified(api, person, users.password(settings, name))
@@ -123,6 +136,7 @@ def _ensure_user(
         if instrument.instrument_id not in held:
             reference = f"{account_id}/{instrument.isin}"
             opening.grant_shares(account_id, instrument, _SHARES_LOTS[name], reference)
+    return account_id
 
 
 def ensure_liquidity(settings: Settings, engine: SyncEngineClient) -> None:

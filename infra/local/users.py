@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-from infra.local import deploy, keys
+from infra.local import aws, deploy, keys
 from infra.local.api import ApiAddress, ApiClient, ApiError, NewUser
 from infra.local.errors import StackError
 from infra.local.settings import Settings
@@ -68,6 +68,28 @@ def password(settings: Settings, name: str) -> str:
         known[name] = f"Aa1{secrets.token_urlsafe(18)}"
         keys.write_private(file, json.dumps(known, indent=1) + "\n")
     return known[name]
+
+
+def remembered_accounts(settings: Settings) -> dict[str, int]:
+    """Return the account numbers that earlier runs found, by name."""
+    file = settings.state / "accounts.json"
+    known: dict[str, int] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    return known
+
+
+def remember_accounts(settings: Settings, accounts: Mapping[str, int]) -> None:
+    keys.write_private(settings.state / "accounts.json", json.dumps(accounts) + "\n")
+
+
+def has_login(settings: Settings, name: str) -> bool:
+    """Return whether the user pool knows one of PEOPLE."""
+    client = aws.cognito(settings)
+    pool_id = deploy.require(settings).outputs["UserPoolId"]
+    try:
+        client.admin_get_user(UserPoolId=pool_id, Username=PEOPLE[name].email)
+    except client.exceptions.UserNotFoundException:
+        return False
+    return True
 
 
 def ensure_verified(api: ApiClient, person: Person, secret: str) -> Mapping[str, Any]:
