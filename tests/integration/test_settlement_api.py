@@ -123,7 +123,8 @@ def test_pages_follow_each_other_without_gap_or_repeat(database: ClearingDatabas
     for sequence in (1, 2, 3):
         deliver(msgspec.json.encode(execution(sequence)))
         net_all(database)  # one instruction each, since each netting takes what is open
-    seen, before = [], {}
+    seen: list[str] = []
+    before: dict[str, str] = {}
     for _ in range(3):
         page = get("/api/v1/settlements", ANNE, limit="1", **before).json
         seen += [item["instruction_id"] for item in page["settlements"]]
