@@ -19,6 +19,10 @@ _LOG_LINES = 15
 _NO_SPACE = ("no space left on device", "could not extend file", "errno 28")
 
 
+class _NotAwaited(StackError):
+    """A part was started, but another one failed before it became healthy."""
+
+
 @dataclass(frozen=True, slots=True)
 class PartStatus:
     """What `trading status` says of a part: healthy, unhealthy or stopped."""
@@ -73,6 +77,11 @@ def _run(task: Part | Step, progress: Progress, cancelled: threading.Event) -> N
             outcome = "started" if started else "already running"
         else:
             outcome = task.run()
+    except _NotAwaited:
+        progress.note(
+            f"{task.name:<12} left running: `trading up` goes on, `trading down` stops it"
+        )
+        raise
     except BaseException:
         progress.failed(task.name)
         raise
@@ -121,7 +130,7 @@ def _wait_healthy(
             code = "" if child is None else f" with exit code {child.returncode}"
             raise PartFailed(_failure(part, f"ended at once{code}"))
         if cancelled is not None and cancelled.is_set():
-            raise StackError(f"{part.name}: not waited for, since another part failed")
+            raise _NotAwaited(part.name)
         try:
             part.health()
         except Unhealthy as error:
