@@ -127,14 +127,21 @@ class KafkaEventStream:
             except KafkaException as error:
                 if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                     raise port_error(error.args[0]) from error
-        self._wait_for({topic.topic for topic in missing})
+        for topic in missing:
+            for number in range(topic.num_partitions):
+                self._wait_until_led(TopicPartition(topic.topic, number))
 
-    def _wait_for(self, topics: set[str]) -> None:
+    def _wait_until_led(self, partition: TopicPartition) -> None:
+        """A partition exists before a broker leads it, and can be used only then."""
         deadline = time.monotonic() + CALL_TIMEOUT_S
-        while not topics <= self._lookup.topics().keys():
-            if time.monotonic() > deadline:
-                raise StreamUnavailable(f"kafka: topics {sorted(topics)} do not appear")
-            time.sleep(0.02)
+        while True:
+            try:
+                self._lookup.bounds(partition)
+                return
+            except StreamUnavailable:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
 
 
 class KafkaStreamReader:
