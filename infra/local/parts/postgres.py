@@ -166,6 +166,7 @@ def _prepare(settings: Settings) -> None:
     data = settings.folder("postgres")
     user = _user()
     _wait_for_orphans(data.resolve())
+    _forget_zombie(data)
     if not (data / "PG_VERSION").exists():
         _place_data(data, user)
         _initialise(settings, data, user)
@@ -182,6 +183,22 @@ def _wait_for_orphans(data: Path) -> None:
     deadline = time.monotonic() + _ORPHANS_LEAVE_S
     while time.monotonic() < deadline and any(_works_in(pid, data) for pid in psutil.pids()):
         time.sleep(0.05)
+
+
+def _forget_zombie(data: Path) -> None:
+    """Remove the lock of a killed server that its parent has not collected yet.
+
+    PostgreSQL takes any process of that pid for a running server, and some systems' first process
+    collects late or never.
+    """
+    lock = data / "postmaster.pid"
+    try:
+        pid = int(lock.read_text(encoding="ascii").splitlines()[0])
+        ended = psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except (FileNotFoundError, ValueError, IndexError, psutil.NoSuchProcess):
+        return  # no lock, or one that PostgreSQL itself finds stale
+    if ended:
+        lock.unlink(missing_ok=True)
 
 
 def _works_in(pid: int, folder: Path) -> bool:
