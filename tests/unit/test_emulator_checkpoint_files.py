@@ -63,6 +63,20 @@ def test_a_failed_checkpoint_leaves_the_last_one_and_stays_due(tmp_path: Path) -
     assert (tmp_path / "current" / "a.json").read_text() == "1"
 
 
+def test_logs_that_change_too_fast_to_be_copied_do_not_hold_up_a_checkpoint(
+    tmp_path: Path,
+) -> None:
+    checkpoints = opened(tmp_path)
+    checkpoints.take({"cognito": lambda: 1, "cloudwatch_logs": lambda: "early"})
+
+    def busy() -> None:
+        raise RuntimeError("dictionary changed size during iteration")
+
+    checkpoints.take({"cognito": lambda: 2, "cloudwatch_logs": busy})
+    assert (tmp_path / "current" / "cognito.json").read_text() == "2"
+    assert (tmp_path / "current" / "cloudwatch_logs.json").read_text() == '"early"'
+
+
 def test_a_state_that_changes_under_the_copy_is_copied_again(tmp_path: Path) -> None:
     attempts = iter([RuntimeError("changed"), None])
 

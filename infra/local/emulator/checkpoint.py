@@ -17,6 +17,9 @@ from typing import Any, Final
 
 # A service's state may change under the copy; then the copy is taken again.
 _COPY_ATTEMPTS: Final = 5
+# Under load log lines come faster than they can be copied. A checkpoint then holds those of the one
+# before it: logins and ids must not wait for a quiet moment.
+_MAY_LAG: Final = frozenset({"cloudwatch_logs"})
 _MANIFEST: Final = "checkpoint.json"
 
 ServiceStates = Mapping[str, Callable[[], Any]]
@@ -83,8 +86,8 @@ class Checkpoints:
     def take(self, services: ServiceStates) -> None:
         """Write a checkpoint of all services and make it the current one.
 
-        Raises OSError when it cannot be written, RuntimeError when a service's state cannot be
-        copied; the checkpoint before it then stays the current one.
+        Raises OSError when it cannot be written, RuntimeError when the state of a service that may
+        not lag cannot be copied; the checkpoint before it then stays the current one.
         """
         with self._lock:
             covered = self._since.stat().st_size if self._since.exists() else 0
@@ -101,9 +104,17 @@ class Checkpoints:
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(mode=0o700, parents=True)
         for service, state_of in services.items():
-            state = _copy(state_of)
+            file = f"{service}.json"
+            try:
+                state = _copy(state_of)
+            except RuntimeError:
+                if service not in _MAY_LAG:
+                    raise
+                if (self.current / file).exists():
+                    shutil.copyfile(self.current / file, new / file)
+                continue
             if state is not None:
-                _write_durably(new / f"{service}.json", self._encode(service, state))
+                _write_durably(new / file, self._encode(service, state))
         _write_durably(new / _MANIFEST, json.dumps({"taken_at_s": time.time()}))
         shutil.rmtree(self._previous, ignore_errors=True)
         if self.current.exists():
