@@ -82,6 +82,10 @@ def step_functions(settings: Settings) -> "SFNClient":
     return client
 
 
-def api_url(settings: Settings, api_id: str, stage: str = "$default") -> str:
-    """Return the base URL of a deployed API; `*.execute-api.localhost` names do not resolve."""
-    return f"{settings.aws_endpoint}/_aws/execute-api/{api_id}/{stage}"
+def api_url(settings: Settings, api_id: str, stage: str = "") -> str:
+    """Return the base URL of a deployed API; `*.execute-api.localhost` names do not resolve.
+
+    As on AWS the stage `$default` is not part of the path, nor is anything that a shell expands.
+    """
+    base = f"{settings.aws_endpoint}/_aws/execute-api/{api_id}"
+    return f"{base}/{stage}" if stage else base
