@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from hotpath.runtime.journal_reader import JournalScan
 from infra.trace.hot_path import messages
@@ -81,8 +82,8 @@ def _table_trades(platform: Platform, database: str, table: str) -> Trades:
     return Counter((int(row["trade_id"]), int(row["quantity_lots"])) for row in found)
 
 
-def _differences(what: str, stores: Mapping[str, Mapping[object, int]]) -> list[str]:
-    keys = set().union(*stores.values())
+def _differences(what: str, stores: Mapping[str, Counter[Any]]) -> list[str]:
+    keys: set[Any] = set().union(*stores.values())
     return [
         f"{what} {key}: " + ", ".join(f"{name} {held.get(key, 0)}" for name, held in stores.items())
         for key in sorted(keys, key=str)

@@ -95,7 +95,7 @@ class Load:
         with self._lock:
             return len(self.tally.order_ids if status is None else self.tally.with_status(status))
 
-    # --- one thread --------------------------------------------------------------------------------
+    # --- one thread -----------------------------------------------------------------------------
 
     def _run(self, platform: Platform, side: str) -> None:
         with platform.client(BUYER if side == "BUY" else SELLER) as api:

@@ -1,4 +1,4 @@
-"""A running platform as end-to-end tests see it: people, their API, and waiting until all is handled.
+"""A running platform as end-to-end tests see it: people, their API, waiting until all is done.
 
     from tests.support.e2e_platform import Platform
 
@@ -9,7 +9,6 @@ import json
 import os
 import subprocess
 import sys
-
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -49,7 +48,7 @@ class Platform:
         self.stack = stack
         self.settings: Settings = stack.settings
 
-    # --- people --------------------------------------------------------------------------------
+    # --- people ---------------------------------------------------------------------------------
 
     def client(self, person: Person) -> ApiClient:
         password = users.password(self.settings, person.name)
@@ -77,7 +76,7 @@ class Platform:
             opening.grant_shares(account_id, instruments().by_symbol[symbol], lots, reference)
         return account_id
 
-    # --- what there is ---------------------------------------------------------------------------
+    # --- what there is --------------------------------------------------------------------------
 
     def rows(self, database: str, sql: str, *parameters: Any) -> list[dict[str, Any]]:
         """Query core, clearing or market as its owner."""
@@ -105,7 +104,7 @@ class Platform:
             )
         }
 
-    # --- waiting -----------------------------------------------------------------------------------
+    # --- waiting --------------------------------------------------------------------------------
 
     def heal(self) -> None:
         """Bring back every part that is not there, and wait until all is handled."""
@@ -126,7 +125,7 @@ class Platform:
         )
         return int(found[0]["n"])
 
-    # --- the command -----------------------------------------------------------------------------
+    # --- the command ----------------------------------------------------------------------------
 
     def run(self, *arguments: str) -> Answer:
         return trading(self.settings, *arguments)
