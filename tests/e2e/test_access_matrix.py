@@ -25,7 +25,10 @@ LET_IN: Final = 400  # an empty body is refused, but only behind the door
 
 @dataclass(frozen=True)
 class Row:
-    """The status that anonymous, owner, other user and operator get. The ids in the path are the owner's, for every role."""
+    """The status for a stranger, the owner, another user and the operator's key.
+
+    The ids in the path are the owner's, whoever calls.
+    """
 
     anonymous: int
     owner: int
