@@ -17,6 +17,16 @@ specification.loader.exec_module(build)
 COMPILE = os.environ.get("HOTPATH_COMPILE") == "1"
 RECORD = build.build_record(ROOT) if COMPILE else {}  # before the compiler reads the sources
 
+# The core is written as many small functions, and a call costs as much as what most of them do. The
+# first flag permits calls within the library to be inlined at all; the others raise gcc's limits,
+# which the error paths that mypyc writes would exhaust. clang takes and ignores them.
+INLINING = [
+    "-fno-semantic-interposition",
+    "--param=max-inline-insns-auto=400",
+    "--param=inline-unit-growth=300",
+    "--param=large-function-growth=1000",
+]
+
 
 class RecordedBuild(build_py):  # type: ignore[misc]  # setuptools publishes no types
     """Writes into the wheel which sources its compiled modules were made from."""
@@ -48,8 +58,8 @@ def extensions() -> list[object]:
             group_name=build.GROUP_NAME,
         )
     )
-    for module in modules:  # without it no call within the library is ever inlined
-        module.extra_compile_args.append("-fno-semantic-interposition")
+    for module in modules:
+        module.extra_compile_args += INLINING
     return modules
 
 

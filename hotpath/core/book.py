@@ -1,7 +1,8 @@
 """Open orders: their records, and the two chains each stands in.
 
 One chain is its price level, first come first served; the other is the orders of its account in
-the instrument, newest first.
+the instrument, newest first. Functions that are called for every command take the tables that they
+read and write as arguments: a caller that has them at hand need not fetch them again.
 """
 
 from typing import Final, final
@@ -50,16 +51,15 @@ class Book:
         return self.count < self.maximum
 
     def add(self, order_id: i64, price: i64, leaves: i64, position: i64, side: i64) -> i64:
-        """Return a new order of its account that is not at a level yet. The caller sees it fits."""
+        """Return a new order of its account that is not at a level yet. The caller sees it fits.
+
+        `words` may be another vec afterwards.
+        """
         order: i64 = self.free
-        if order != 0:
-            self.free = self.words[order + O_NEXT]
+        if order == 0:
+            order = self._never_used()
         else:
-            order = self.fresh
-            self.fresh = order + (1 << ORDER_SHIFT)
-            if order >> ORDER_SHIFT > self.capacity:
-                self.capacity = next_capacity(self.capacity, self.maximum)
-                self.words = grown(self.words, (self.capacity + 1) << ORDER_SHIFT)
+            self.free = self.words[order + O_NEXT]
         words = self.words
         positions = self.positions.words
         older: i64 = positions[position + P_NEWEST_ORDER]
@@ -72,7 +72,16 @@ class Book:
         if older != 0:
             words[older + O_NEWER] = order
         positions[position + P_NEWEST_ORDER] = order
-        self._count(position, 1)
+        self.count += 1
+        _count_open(positions, self.accounts.words, position, 1)
+        return order
+
+    def _never_used(self) -> i64:
+        order: i64 = self.fresh
+        self.fresh = order + (1 << ORDER_SHIFT)
+        if order >> ORDER_SHIFT > self.capacity:
+            self.capacity = next_capacity(self.capacity, self.maximum)
+            self.words = grown(self.words, (self.capacity + 1) << ORDER_SHIFT)
         return order
 
     def remove(self, order: i64) -> None:
@@ -88,65 +97,64 @@ class Book:
             words[newer + O_OLDER] = older
         else:
             positions[position + P_NEWEST_ORDER] = older
-        self._count(position, -1)
+        self.count -= 1
+        _count_open(positions, self.accounts.words, position, -1)
         words[order + O_NEXT] = self.free
         self.free = order
 
-    def _count(self, position: i64, change: i64) -> None:
-        positions = self.positions.words
-        accounts = self.accounts.words
-        open_orders: i64 = positions[position + P_ACCOUNT] + A_OPEN_ORDERS
-        self.count += change
-        positions[position + P_OPEN_ORDERS] = positions[position + P_OPEN_ORDERS] + change
-        accounts[open_orders] = accounts[open_orders] + change
 
-    def enter_level(self, order: i64, side: i64, level: i64) -> i64:
-        """Put the order last in its level; return the level's new total. `side`: see Ladder."""
-        words = self.words
-        levels = self.ladder.levels
-        at: i64 = level << LEVEL_SHIFT
-        last: i64 = levels[at + L_TAIL]
-        words[order + O_PREVIOUS] = last
-        words[order + O_NEXT] = 0
-        levels[at + L_TAIL] = order
-        if last != 0:
-            words[last + O_NEXT] = order
-        else:
-            levels[at + L_HEAD] = order
-            self.ladder.mark(side, level)
-        lots: i64 = levels[at + L_LOTS] + words[order + O_LEAVES]
-        levels[at + L_LOTS] = lots
-        levels[at + L_ORDERS] = levels[at + L_ORDERS] + 1
-        return lots
+def _count_open(positions: vec[i64], accounts: vec[i64], position: i64, change: i64) -> None:
+    in_account: i64 = positions[position + P_ACCOUNT] + A_OPEN_ORDERS
+    in_position: i64 = position + P_OPEN_ORDERS
+    positions[in_position] = positions[in_position] + change
+    accounts[in_account] = accounts[in_account] + change
 
-    def leave_level(self, order: i64, side: i64, level: i64) -> i64:
-        """Take the order out of its level; return the level's new total. `side`: see Ladder."""
-        words = self.words
-        levels = self.ladder.levels
-        at: i64 = level << LEVEL_SHIFT
-        before: i64 = words[order + O_PREVIOUS]
-        after: i64 = words[order + O_NEXT]
-        if before != 0:
-            words[before + O_NEXT] = after
-        else:
-            levels[at + L_HEAD] = after
-        if after != 0:
-            words[after + O_PREVIOUS] = before
-        else:
-            levels[at + L_TAIL] = before
-        lots: i64 = levels[at + L_LOTS] - words[order + O_LEAVES]
-        levels[at + L_LOTS] = lots
-        levels[at + L_ORDERS] = levels[at + L_ORDERS] - 1
-        if before == 0 and after == 0:
-            self.ladder.clear(side, level)
-        return lots
 
-    def reduce(self, order: i64, level: i64, leaves: i64) -> i64:
-        """Make the order smaller where it stands; return the level's new total."""
-        words = self.words
-        levels = self.ladder.levels
-        at: i64 = level << LEVEL_SHIFT
-        lots: i64 = levels[at + L_LOTS] - (words[order + O_LEAVES] - leaves)
-        levels[at + L_LOTS] = lots
-        words[order + O_LEAVES] = leaves
-        return lots
+def enter_level(ladder: Ladder, orders: vec[i64], order: i64, side: i64, level: i64) -> i64:
+    """Put the order last in its level; return the level's new total. `side`: see Ladder."""
+    levels = ladder.levels
+    at: i64 = level << LEVEL_SHIFT
+    last: i64 = levels[at + L_TAIL]
+    orders[order + O_PREVIOUS] = last
+    orders[order + O_NEXT] = 0
+    levels[at + L_TAIL] = order
+    if last != 0:
+        orders[last + O_NEXT] = order
+    else:
+        levels[at + L_HEAD] = order
+        ladder.mark(side, level)
+    lots: i64 = levels[at + L_LOTS] + orders[order + O_LEAVES]
+    levels[at + L_LOTS] = lots
+    levels[at + L_ORDERS] = levels[at + L_ORDERS] + 1
+    return lots
+
+
+def leave_level(ladder: Ladder, orders: vec[i64], order: i64, side: i64, level: i64) -> i64:
+    """Take the order out of its level; return the level's new total. `side`: see Ladder."""
+    levels = ladder.levels
+    at: i64 = level << LEVEL_SHIFT
+    before: i64 = orders[order + O_PREVIOUS]
+    after: i64 = orders[order + O_NEXT]
+    if before != 0:
+        orders[before + O_NEXT] = after
+    else:
+        levels[at + L_HEAD] = after
+    if after != 0:
+        orders[after + O_PREVIOUS] = before
+    else:
+        levels[at + L_TAIL] = before
+    lots: i64 = levels[at + L_LOTS] - orders[order + O_LEAVES]
+    levels[at + L_LOTS] = lots
+    levels[at + L_ORDERS] = levels[at + L_ORDERS] - 1
+    if before == 0 and after == 0:
+        ladder.clear(side, level)
+    return lots
+
+
+def reduce(levels: vec[i64], orders: vec[i64], order: i64, level: i64, leaves: i64) -> i64:
+    """Make the order smaller where it stands; return the level's new total."""
+    at: i64 = (level << LEVEL_SHIFT) + L_LOTS
+    lots: i64 = levels[at] - (orders[order + O_LEAVES] - leaves)
+    levels[at] = lots
+    orders[order + O_LEAVES] = leaves
+    return lots

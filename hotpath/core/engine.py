@@ -52,12 +52,17 @@ class Engine:
         max_levels: i64 = 1 << 21,
         max_holds: i64 = 1 << 16,
         max_trades: i64 = 8192,
+        expected_ids: i64 = 1 << 14,
+        risk: bool = True,
     ) -> None:
         """Make an empty engine.
 
         Tables start small and double up to the maximum given here; a command that needs more is
         refused with CAPACITY. `max_ids` bounds how many ids are remembered, `max_levels` the sum of
         all bands' prices over both sides, `max_trades` (1 … 16,384) the trades of one command.
+        `expected_ids` are remembered before the table of ids grows for the first time. Without
+        `risk` nobody's funds, shares and limits are looked at or changed by orders: it is there to
+        measure what they cost.
 
         Raises
         ------
@@ -67,10 +72,10 @@ class Engine:
         if not 1 <= max_trades <= 1 << 14:
             raise ValueError(f"max_trades {max_trades} is outside 1..16384")
         self.state = State(
-            max_orders, max_ids, max_accounts, max_instruments, max_levels, max_holds
+            max_orders, max_ids, max_accounts, max_instruments, max_levels, max_holds, expected_ids
         )
         self.queries = Queries(self.state)
-        self._orders = OrderCommands(self.state, max_trades)
+        self._orders = OrderCommands(self.state, max_trades, risk)
         self._money = MoneyCommands(self.state)
         self._administration = AdministrationCommands(self.state)
         self._room: i64 = max(max_trades, MASS_CANCEL_BATCH) + 2  # events of one command, at most

@@ -17,8 +17,7 @@ I_MIN_PRICE: Final = 3
 I_MAX_PRICE: Final = 4
 I_MAX_ORDER_LOTS: Final = 5
 I_SAFE_LOTS: Final = 6  # so many lots cannot overflow at any price of the band
-I_BUY_ORIGIN: Final = 7  # level of a bid = I_BUY_ORIGIN - price
-I_SELL_ORIGIN: Final = 8  # level of an offer = I_SELL_ORIGIN + price
+I_ORIGIN: Final = 7  # + side: level of a bid = origin - price, of an offer = origin + price
 I_REFERENCE: Final = 9  # the last trade's price, before it the reference price; 0: none
 I_COLLAR_BPS: Final = 10
 I_CURRENCY: Final = 11
@@ -27,6 +26,11 @@ I_SEQUENCE: Final = 13  # of the command that added it
 INSTRUMENT_SHIFT: Final = 4
 
 _BASIS_POINTS: Final = 10_000
+
+
+def level_of(instruments: vec[i64], offset: i64, side: i64, price: i64) -> i64:
+    """Return the level on `side` of the book where orders at `price` rest, without a branch."""
+    return instruments[offset + I_ORIGIN + side] + (side + side - 1) * price
 
 
 @final
@@ -67,8 +71,8 @@ class Instruments:
         words[offset + I_MIN_PRICE] = min_price
         words[offset + I_MAX_PRICE] = max_price
         words[offset + I_SAFE_LOTS] = MAX_AMOUNT_MINOR // (max_price * tick_value_minor)
-        words[offset + I_BUY_ORIGIN] = self.ladder.add_side(slot * 2 + BUY, ticks) + max_price
-        words[offset + I_SELL_ORIGIN] = self.ladder.add_side(slot * 2 + SELL, ticks) - min_price
+        words[offset + I_ORIGIN + BUY] = self.ladder.add_side(slot * 2 + BUY, ticks) + max_price
+        words[offset + I_ORIGIN + SELL] = self.ladder.add_side(slot * 2 + SELL, ticks) - min_price
         words[offset + I_CURRENCY] = currency
         words[offset + I_SEQUENCE] = sequence
         return offset
@@ -86,9 +90,7 @@ class Instruments:
 
     def level(self, offset: i64, side: i64, price: i64) -> i64:
         """Return the level on `side` of the book where orders at `price` rest."""
-        if side == BUY:
-            return self.words[offset + I_BUY_ORIGIN] - price
-        return self.words[offset + I_SELL_ORIGIN] + price
+        return level_of(self.words, offset, side, price)
 
     def collar_price(self, offset: i64, side: i64) -> i64:
         """Return the worst price a market order may trade at; 0 without a reference price.

@@ -2,29 +2,31 @@
 
 from typing import final
 
+from librt.vecs import vec
 from mypy_extensions import i64
 
-from hotpath.core.accounts import A_ID
 from hotpath.core.book import O_ID, O_LEAVES, O_NEXT, O_POSITION, O_PREVIOUS, O_PRICE, SIDE_MASK
-from hotpath.core.instruments import I_REFERENCE, I_TICK_VALUE_MINOR
+from hotpath.core.instruments import I_REFERENCE, I_TICK_VALUE_MINOR, level_of
 from hotpath.core.ladder import L_HEAD, L_LOTS, L_ORDERS, L_TAIL, LEVEL_SHIFT
-from hotpath.core.positions import P_ACCOUNT, P_INSTRUMENT
+from hotpath.core.positions import P_INSTRUMENT
+from hotpath.core.risk import move
 from hotpath.core.state import State
 from shared.domain.records import BUY, TRADE_EXECUTED
 
 
+def crosses(best: vec[i64], instruments: vec[i64], instrument: i64, side: i64, limit: i64) -> bool:
+    """Return whether an order of `side` at `limit` would trade at once."""
+    opposite: i64 = 1 - side
+    return best[(instrument >> 3) + opposite] <= level_of(instruments, instrument, opposite, limit)
+
+
 @final
 class Matching:
-    def __init__(self, state: State, max_trades: i64) -> None:
-        """`max_trades` bounds how many trades one command may cause."""
+    def __init__(self, state: State, max_trades: i64, risk: bool) -> None:
+        """`max_trades` bounds how many trades one command may cause; see Engine for `risk`."""
         self.state = state
+        self.risk = risk
         self.max_trades: i64 = max_trades
-
-    def crosses(self, instrument: i64, side: i64, limit: i64) -> bool:
-        """Return whether an order of `side` at `limit` would trade at once."""
-        opposite: i64 = 1 - side
-        best: i64 = self.state.ladder.best[(instrument >> 3) + opposite]
-        return best <= self.state.instruments.level(instrument, opposite, limit)
 
     def trade(
         self, event: i64, order_id: i64, position: i64, side: i64, limit: i64, lots: i64
@@ -38,11 +40,13 @@ class Matching:
         best = state.ladder.best
         levels = state.ladder.levels
         orders = state.book.words
-        instrument: i64 = state.positions.words[position + P_INSTRUMENT]
-        tick_value: i64 = state.instruments.words[instrument + I_TICK_VALUE_MINOR]
-        account_id: i64 = self._account_id(position)
+        accounts = state.accounts.words
+        positions = state.positions.words
+        instruments = state.instruments.words
+        instrument: i64 = positions[position + P_INSTRUMENT]
+        tick_value: i64 = instruments[instrument + I_TICK_VALUE_MINOR]
         book_side: i64 = (instrument >> 3) + 1 - side
-        limit_level: i64 = state.instruments.level(instrument, 1 - side, limit)
+        limit_level: i64 = level_of(instruments, instrument, 1 - side, limit)
         trades: i64 = self.max_trades
         price: i64 = 0
         while lots > 0 and trades > 0:
@@ -62,21 +66,18 @@ class Matching:
             total: i64 = levels[at + L_LOTS] - traded
             levels[at + L_LOTS] = total
             orders[resting + O_LEAVES] = left
-            if side == BUY:
-                state.risk.trade(
-                    position,
-                    contra,
-                    traded,
-                    price * traded * tick_value,
-                    limit * traded * tick_value,
-                )
+            value: i64 = price * traded * tick_value
+            if not self.risk:
+                pass
+            elif side == BUY:
+                reserved: i64 = limit * traded * tick_value
+                move(accounts, positions, position, contra, traded, value, reserved)
             else:
-                value: i64 = price * traded * tick_value
-                state.risk.trade(contra, position, traded, value, value)
+                move(accounts, positions, contra, position, traded, value, value)
             state.events.emit(
                 TRADE_EXECUTED | event,
                 order_id,
-                self._account_id(contra) << 32 | account_id,
+                contra_id >> 32 << 32 | order_id >> 32,  # an id names its account
                 price,
                 traded,
                 left << 32 | lots,
@@ -86,12 +87,8 @@ class Matching:
             if left == 0:
                 self._remove_first(resting, contra_id, book_side, level)
         if price != 0:
-            state.instruments.words[instrument + I_REFERENCE] = price
+            instruments[instrument + I_REFERENCE] = price
         return lots
-
-    def _account_id(self, position: i64) -> i64:
-        account: i64 = self.state.positions.words[position + P_ACCOUNT]
-        return self.state.accounts.words[account + A_ID]
 
     def _remove_first(self, order: i64, order_id: i64, book_side: i64, level: i64) -> None:
         """Drop the filled order that stands first in its level."""

@@ -5,7 +5,17 @@ from typing import Final, final
 from librt.vecs import vec
 from mypy_extensions import i64
 
-from hotpath.core.book import O_ID, O_LEAVES, O_POSITION, O_PRICE, ORDER_SHIFT, SIDE_MASK
+from hotpath.core.book import (
+    O_ID,
+    O_LEAVES,
+    O_POSITION,
+    O_PRICE,
+    ORDER_SHIFT,
+    SIDE_MASK,
+    enter_level,
+    leave_level,
+    reduce,
+)
 from hotpath.core.codes import (
     ACCEPTED,
     CANCEL_IOC_REMAINDER,
@@ -21,10 +31,11 @@ from hotpath.core.codes import (
     UNKNOWN_INSTRUMENT,
     UNKNOWN_ORDER,
 )
-from hotpath.core.ids import FIRST_ADMINISTRATIVE_ID, NOT_FOUND
-from hotpath.core.instruments import I_ID
-from hotpath.core.matching import Matching
-from hotpath.core.positions import P_NEWEST_ORDER, P_OPEN_ORDERS
+from hotpath.core.ids import ORDER_ID_BITS, search, slot_in
+from hotpath.core.instruments import I_ID, I_TICK_VALUE_MINOR, level_of
+from hotpath.core.matching import Matching, crosses
+from hotpath.core.positions import P_INSTRUMENT, P_NEWEST_ORDER, P_OPEN_ORDERS
+from hotpath.core.risk import check_order, check_terms, reserve
 from hotpath.core.state import State
 from shared.domain.ids import MAX_ACCOUNT_ID
 from shared.domain.records import (
@@ -33,8 +44,6 @@ from shared.domain.records import (
     C_ID,
     C_PRICE,
     C_QUANTITY,
-    FLAG_PRIORITY_KEPT,
-    FLAG_RESTING,
     GTC,
     IOC,
     LIMIT,
@@ -50,18 +59,18 @@ from shared.domain.records import (
     SELL,
 )
 
-_INSTRUMENT: Final = 0x7FFF << 48  # of a header
-_RESTING: Final = FLAG_RESTING << 32
-_PRIORITY_KEPT: Final = (FLAG_RESTING | FLAG_PRIORITY_KEPT) << 32
+_RESTING: Final = 1 << 32  # the flags of records.py where an event's header has them
+_PRIORITY_KEPT: Final = 3 << 32
 
 
 @final
 class OrderCommands:
     """One method per command. The fields hold the order in hand: each is set before it is read."""
 
-    def __init__(self, state: State, max_trades: i64) -> None:
+    def __init__(self, state: State, max_trades: i64, risk: bool) -> None:
         self.state = state
-        self.matching = Matching(state, max_trades)
+        self.matching = Matching(state, max_trades, risk)
+        self.risk = risk
         self.order_id: i64 = 0
         self.account_id: i64 = 0
         self.instrument: i64 = 0  # offset
@@ -74,9 +83,12 @@ class OrderCommands:
 
     def place(self, c: vec[i64], at: i64) -> None:
         state = self.state
-        first: i64 = state.ids.first_sequence(c[at + C_ID])
-        if first != 0:
-            state.refuse(c, at, DUPLICATE_ID, first)
+        ids = state.ids
+        ids.make_room()
+        order_id: i64 = c[at + C_ID]
+        row: i64 = search(ids.rows, ids.mask, order_id)
+        if row >= 0 and order_id > 0:
+            state.refuse(c, at, DUPLICATE_ID, ids.sequence(row))
             return
         code: i64 = self._check_new(c, at)
         if code != ACCEPTED:
@@ -87,21 +99,23 @@ class OrderCommands:
         self._reserve(lots, lots * self.limit)
         if self.may_rest and not self._crosses():
             order: i64 = self._open(lots)
-            state.ids.insert(self.order_id, state.sequence, order >> ORDER_SHIFT)
-            self._emit(ORDER_ACCEPTED | _RESTING, price, lots, lots, 0, self._enter_level(order))
+            ids.fill(~row, order_id, state.sequence, order >> ORDER_SHIFT)
+            self._emit(ORDER_ACCEPTED | _RESTING, price, lots, lots, 0, self._enter(order, price))
             return
         self._emit(ORDER_ACCEPTED, price, lots, lots, 0, 0)
         left: i64 = self._trade(lots)
         if left > 0 and self.may_rest and not self._crosses():
             order = self._open(left)
-            state.ids.insert(self.order_id, state.sequence, order >> ORDER_SHIFT)
-            self._emit(ORDER_RESTED, price, left, left, 0, self._enter_level(order))
+            ids.fill(~row, order_id, state.sequence, order >> ORDER_SHIFT)
+            self._emit(ORDER_RESTED, price, left, left, 0, self._enter(order, price))
             return
-        state.ids.insert(self.order_id, state.sequence, 0)
+        ids.fill(~row, order_id, state.sequence, 0)
         if left > 0:
             self._reserve(-left, -left * self.limit)
-            reason: i64 = CANCEL_IOC_REMAINDER if price != 0 else CANCEL_NO_LIQUIDITY
-            self._cancel_remainder(reason, price, left)
+            if price != 0:
+                self._cancel_remainder(CANCEL_IOC_REMAINDER, price, left)
+            else:
+                self._cancel_remainder(CANCEL_NO_LIQUIDITY, price, left)
 
     def cancel(self, c: vec[i64], at: i64) -> None:
         code: i64 = self._find_open(c, at)
@@ -124,15 +138,15 @@ class OrderCommands:
         old_lots: i64 = orders[order + O_LEAVES]
         self._reserve(lots - old_lots, price * lots - old_price * old_lots)
         if price == old_price and lots <= old_lots:
-            total: i64 = state.book.reduce(order, self._level(price), lots)
+            total: i64 = reduce(state.ladder.levels, orders, order, self._level(price), lots)
             self._emit(ORDER_REPLACED | _PRIORITY_KEPT, price, lots, total, old_price, total)
             return
-        old_total: i64 = self._leave_level(order)
+        old_total: i64 = self._leave(order, old_price)
         orders[order + O_PRICE] = price
         orders[order + O_LEAVES] = lots
         self.limit = price
         if not self._crosses():
-            total = self._enter_level(order)
+            total = self._enter(order, price)
             if price == old_price:
                 old_total = total
             self._emit(ORDER_REPLACED | _RESTING, price, lots, old_total, old_price, total)
@@ -146,7 +160,7 @@ class OrderCommands:
         left: i64 = self._trade(lots)
         if left > 0 and not self._crosses():
             state.book.words[order + O_LEAVES] = left
-            self._emit(ORDER_RESTED, price, left, left, 0, self._enter_level(order))
+            self._emit(ORDER_RESTED, price, left, left, 0, self._enter(order, price))
             return
         state.book.remove(order)
         state.ids.release(self.order_id)
@@ -166,11 +180,11 @@ class OrderCommands:
             order: i64 = positions[self.position + P_NEWEST_ORDER]
             if order == 0:
                 break
-            self._take_in_hand(order)
+            self._take_in_hand(order, c[at + C_HEADER])
             self._cancel_open(CANCEL_MASS)
             cancelled += 1
         self.order_id = c[at + C_ID]
-        self.event = c[at + C_HEADER] & _INSTRUMENT
+        self.event = c[at + C_HEADER] >> 48 << 48
         open_orders: i64 = positions[self.position + P_OPEN_ORDERS]
         self._emit(MASS_CANCELLED, 0, cancelled, open_orders, 0, 0)
 
@@ -192,12 +206,10 @@ class OrderCommands:
         side: i64 = header >> 8 & 0xFF
         is_limit: bool = price != 0
         self.side = side
-        self.event = side << 8 | (header & _INSTRUMENT)
+        self.event = side << 8 | header >> 48 << 48
         self.may_rest = is_limit and header >> 24 & 0xFF == GTC
         self.limit = price if is_limit else state.instruments.collar_price(self.instrument, side)
-        code = state.risk.check(
-            self.instrument, self.position, side, self.limit, lots, 0, 0, self.may_rest
-        )
+        code = self._check_risk(self.limit, lots, 0, 0, self.may_rest)
         if code == ACCEPTED and (
             state.ids.is_full() or (self.may_rest and not state.book.has_room())
         ):
@@ -215,8 +227,26 @@ class OrderCommands:
         orders = self.state.book.words
         open_price: i64 = orders[self.order + O_PRICE]
         open_lots: i64 = orders[self.order + O_LEAVES]
-        return self.state.risk.check(
-            self.instrument, self.position, self.side, price, lots, open_price, open_lots, False
+        return self._check_risk(price, lots, open_price, open_lots, False)
+
+    def _check_risk(
+        self, price: i64, lots: i64, open_price: i64, open_lots: i64, may_rest: bool
+    ) -> i64:
+        state = self.state
+        instruments = state.instruments.words
+        if not self.risk:
+            return check_terms(instruments, self.instrument, price, lots)
+        return check_order(
+            state.accounts.words,
+            state.positions.words,
+            instruments,
+            self.position,
+            self.side,
+            price,
+            lots,
+            open_price,
+            open_lots,
+            may_rest,
         )
 
     def _find_position(self, c: vec[i64], at: i64) -> i64:
@@ -240,44 +270,68 @@ class OrderCommands:
         return ACCEPTED
 
     def _find_open(self, c: vec[i64], at: i64) -> i64:
-        """Take the open order that a command names in hand; return ACCEPTED or a code."""
+        """Take the open order that a command names in hand; return ACCEPTED or a code.
+
+        An open order leads to its account and instrument: where the command names the same ones,
+        they need not be looked up.
+        """
+        state = self.state
+        header: i64 = c[at + C_HEADER]
+        account_id: i64 = c[at + C_ACCOUNT]
+        order_id: i64 = c[at + C_ID]
+        if order_id >> ORDER_ID_BITS != 0 or order_id >> 32 != account_id:
+            return self._why_not_open(c, at)
+        rows = state.ids.rows
+        row: i64 = search(rows, state.ids.mask, order_id)
+        if row < 0:
+            return self._why_not_open(c, at)
+        order: i64 = slot_in(rows, row) << ORDER_SHIFT
+        if order == 0:
+            return self._why_not_open(c, at)
+        position: i64 = state.book.words[order + O_POSITION] & ~SIDE_MASK
+        instrument: i64 = state.positions.words[position + P_INSTRUMENT]
+        if state.instruments.words[instrument + I_ID] != header >> 48:
+            return self._why_not_open(c, at)
+        self.order_id = order_id
+        self.account_id = account_id
+        self.instrument = instrument
+        self.position = position
+        self._take_in_hand(order, header)
+        return ACCEPTED
+
+    def _why_not_open(self, c: vec[i64], at: i64) -> i64:
+        """Return the code for a command whose account has no such open order in its instrument."""
         if c[at + C_ID] == 0:
             return MALFORMED
         code: i64 = self._find_position(c, at)
         if code != ACCEPTED:
             return code
-        ids = self.state.ids
-        row: i64 = ids.find(self.order_id)
-        if row == NOT_FOUND or self.order_id >= FIRST_ADMINISTRATIVE_ID:
-            return UNKNOWN_ORDER
-        order: i64 = ids.slot(row) << ORDER_SHIFT
-        if order == 0:
-            return UNKNOWN_ORDER
-        if self.order_id >> 32 != self.account_id:
-            return NOT_OWNER
-        if self.state.book.words[order + O_POSITION] & ~SIDE_MASK != self.position:
-            return UNKNOWN_ORDER  # it rests in another instrument
-        self._take_in_hand(order)
-        return ACCEPTED
+        is_open: bool = self.state.open_order(self.order_id) != 0
+        is_own: bool = self.order_id >> 32 == self.account_id
+        return NOT_OWNER if is_open and not is_own else UNKNOWN_ORDER
 
     # --- the order in hand -----------------------------------------------------------------------
 
-    def _take_in_hand(self, order: i64) -> None:
+    def _take_in_hand(self, order: i64, header: i64) -> None:
+        """Take an open order of the position in hand; `header` is the command's."""
         orders = self.state.book.words
         self.order = order
         self.order_id = orders[order + O_ID]
-        self.side = orders[order + O_POSITION] & SIDE_MASK
-        instrument_id: i64 = self.state.instruments.words[self.instrument + I_ID]
-        self.event = self.side << 8 | instrument_id << 48
+        side: i64 = orders[order + O_POSITION] & SIDE_MASK
+        self.side = side
+        self.event = side << 8 | header >> 48 << 48
 
     def _level(self, price: i64) -> i64:
-        return self.state.instruments.level(self.instrument, self.side, price)
+        return level_of(self.state.instruments.words, self.instrument, self.side, price)
 
     def _book_side(self) -> i64:
         return self.state.instruments.side(self.instrument, self.side)
 
     def _crosses(self) -> bool:
-        return self.matching.crosses(self.instrument, self.side, self.limit)
+        state = self.state
+        return crosses(
+            state.ladder.best, state.instruments.words, self.instrument, self.side, self.limit
+        )
 
     def _trade(self, lots: i64) -> i64:
         return self.matching.trade(
@@ -285,26 +339,39 @@ class OrderCommands:
         )
 
     def _reserve(self, lots: i64, price_times_lots: i64) -> None:
-        self.state.risk.reserve(self.position, self.side, lots, price_times_lots)
+        if self.risk:
+            state = self.state
+            tick_value: i64 = state.instruments.words[self.instrument + I_TICK_VALUE_MINOR]
+            reserve(
+                state.accounts.words,
+                state.positions.words,
+                self.position,
+                self.side,
+                lots,
+                price_times_lots * tick_value,
+            )
 
     def _open(self, lots: i64) -> i64:
         return self.state.book.add(self.order_id, self.limit, lots, self.position, self.side)
 
-    def _enter_level(self, order: i64) -> i64:
-        price: i64 = self.state.book.words[order + O_PRICE]
-        return self.state.book.enter_level(order, self._book_side(), self._level(price))
+    def _enter(self, order: i64, price: i64) -> i64:
+        state = self.state
+        side: i64 = self._book_side()
+        return enter_level(state.ladder, state.book.words, order, side, self._level(price))
 
-    def _leave_level(self, order: i64) -> i64:
-        price: i64 = self.state.book.words[order + O_PRICE]
-        return self.state.book.leave_level(order, self._book_side(), self._level(price))
+    def _leave(self, order: i64, price: i64) -> i64:
+        state = self.state
+        side: i64 = self._book_side()
+        return leave_level(state.ladder, state.book.words, order, side, self._level(price))
 
     def _cancel_open(self, reason: i64) -> None:
         """Take the order out of the book and give back what it reserved."""
         state = self.state
         order: i64 = self.order
-        price: i64 = state.book.words[order + O_PRICE]
-        left: i64 = state.book.words[order + O_LEAVES]
-        total: i64 = self._leave_level(order)
+        orders = state.book.words
+        price: i64 = orders[order + O_PRICE]
+        left: i64 = orders[order + O_LEAVES]
+        total: i64 = self._leave(order, price)
         state.book.remove(order)
         state.ids.release(self.order_id)
         self._reserve(-left, -left * price)

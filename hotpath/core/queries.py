@@ -19,10 +19,9 @@ from hotpath.core.book import (
     O_OLDER,
     O_POSITION,
     O_PRICE,
-    ORDER_SHIFT,
     SIDE_MASK,
 )
-from hotpath.core.ids import FIRST_ADMINISTRATIVE_ID, NOT_FOUND
+from hotpath.core.ids import FIRST_ADMINISTRATIVE_ID
 from hotpath.core.instruments import I_ID, I_REFERENCE, I_STATE, INSTRUMENT_SHIFT
 from hotpath.core.ladder import L_HEAD, L_LOTS, L_ORDERS, LEVEL_SHIFT, NO_LEVEL
 from hotpath.core.positions import P_INSTRUMENT, P_NEWEST_ORDER, P_OPEN_LOTS, P_SETTLED, P_TOTAL
@@ -129,10 +128,7 @@ class Queries:
         """Return an open order, or None."""
         if not 0 < order_id < FIRST_ADMINISTRATIVE_ID:
             return None
-        row: i64 = self.state.ids.find(order_id)
-        if row == NOT_FOUND:
-            return None
-        order: i64 = self.state.ids.slot(row) << ORDER_SHIFT
+        order: i64 = self.state.open_order(order_id)
         return None if order == 0 else self._order_row(order)
 
     def first_sequence(self, id_: int) -> int:

@@ -44,7 +44,7 @@ from hotpath.core.accounts import (
     H_ID,
     HOLD_SHIFT,
 )
-from hotpath.core.book import O_ID, O_LEAVES, O_NEXT, O_PRICE, ORDER_SHIFT
+from hotpath.core.book import O_ID, O_LEAVES, O_NEXT, O_PRICE, ORDER_SHIFT, enter_level
 from hotpath.core.instruments import (
     I_COLLAR_BPS,
     I_CURRENCY,
@@ -277,4 +277,5 @@ def _restore_orders(state: State, rows: list[tuple[int, ...]]) -> None:
         instrument = state.instruments.find(instrument_id)
         order = state.ids.slot(state.ids.find(order_id)) << ORDER_SHIFT
         level = state.instruments.level(instrument, side, price)
-        state.book.enter_level(order, state.instruments.side(instrument, side), level)
+        book_side = state.instruments.side(instrument, side)
+        enter_level(state.ladder, state.book.words, order, book_side, level)

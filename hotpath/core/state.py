@@ -6,13 +6,12 @@ from librt.vecs import vec
 from mypy_extensions import i64
 
 from hotpath.core.accounts import Accounts, Holds
-from hotpath.core.book import Book
+from hotpath.core.book import ORDER_SHIFT, Book
 from hotpath.core.events import EventWriter
-from hotpath.core.ids import MAX_SLOT, IdTable
+from hotpath.core.ids import FIRST_ADMINISTRATIVE_ID, MAX_SLOT, NOT_FOUND, IdTable
 from hotpath.core.instruments import Instruments
 from hotpath.core.ladder import Ladder
 from hotpath.core.positions import Positions
-from hotpath.core.risk import Risk
 from shared.domain.records import (
     C_ACCOUNT,
     C_HEADER,
@@ -23,7 +22,6 @@ from shared.domain.records import (
     REJECTED,
 )
 
-_FIRST_IDS: Final = 1 << 14
 _FIRST_EVENTS: Final = 1 << 11
 _MAX_INSTRUMENTS: Final = 1 << 14
 _MAX_ACCOUNTS: Final = 1 << 20
@@ -42,6 +40,7 @@ class State:
         max_instruments: i64,
         max_levels: i64,
         max_holds: i64,
+        expected_ids: i64,
     ) -> None:
         for size in (max_orders, max_accounts, max_holds):
             if not 1 <= size <= MAX_SLOT:
@@ -55,12 +54,18 @@ class State:
         self.accounts = Accounts(max_accounts)
         self.positions = Positions(max_accounts, max_instruments)
         self.book = Book(self.ladder, self.accounts, self.positions, max_orders)
-        self.ids = IdTable(min(max_ids, _FIRST_IDS), max_ids)
+        self.ids = IdTable(min(max_ids, expected_ids), max_ids)
         self.holds = Holds(max_holds)
-        self.risk = Risk(self.accounts, self.positions, self.instruments)
         self.events = EventWriter(_FIRST_EVENTS)
         self.sequence: i64 = 0  # of the command applied last
         self.time_ns: i64 = 0
+
+    def open_order(self, order_id: i64) -> i64:
+        """Return the offset of an open order, or 0."""
+        if not 0 < order_id < FIRST_ADMINISTRATIVE_ID:
+            return 0
+        row: i64 = self.ids.find(order_id)
+        return 0 if row == NOT_FOUND else self.ids.slot(row) << ORDER_SHIFT
 
     def refuse(self, c: vec[i64], at: i64, code: i64, first_sequence: i64) -> None:
         """Answer the command at word `at` of `c` with REJECTED: what it asked, and why not."""

@@ -9,6 +9,7 @@ chooses the build of the core (`compiled`, `interpreted`, `auto`).
 import argparse
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 from hotpath.core.api import Engine
 from shared.domain import records as r
@@ -41,7 +42,7 @@ class Outcome:
 def run(seed: int, commands: int, check_every: int) -> Outcome:
     """Compare both for one seed; stop at the first difference."""
     mix = CommandMix(seed)
-    limits = {**LIMITS, "max_ids": max(500, commands * 3 // 10)}
+    limits: dict[str, Any] = {**LIMITS, "max_ids": max(500, commands * 3 // 10)}
     fast, naive = Engine(**limits), NaiveEngine(**limits)
     outcome = Outcome()
     for number in range(1, commands + 1):
