@@ -4,16 +4,21 @@ import json
 
 import click
 
-from infra.local import settings
+from infra.local import deploy, settings
 from infra.local.stack import LocalStack
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
+@click.option("--api", "api_only", is_flag=True, help="Print the API's address and nothing else.")
 @click.pass_context
-def status(context: click.Context, as_json: bool) -> None:
+def status(context: click.Context, as_json: bool, api_only: bool) -> None:
     """Show the state of every part. Exit code 1 unless all are healthy."""
-    report = LocalStack(settings.load()).status()
+    stack = LocalStack(settings.load())
+    if api_only:
+        click.echo(deploy.api_url(stack.settings))
+        return
+    report = stack.status()
     if as_json:
         click.echo(json.dumps(report))
     else:
