@@ -53,7 +53,7 @@ def test_an_order_placed_with_the_curl_lines_is_seen_filled(platform: Platform) 
     assert mine[placed["order_id"]]["status"] == "FILLED"
 
 
-@pytest.mark.parametrize("words", sorted(set(re.findall(r"(?:trading|…) ([a-z]+)", README))))
+@pytest.mark.parametrize("words", sorted(set(re.findall(r"(?:bin/trading|…) ([a-z]+)", README))))
 def test_a_trading_command_of_the_readme_exists(words: str) -> None:
     assert CliRunner().invoke(main, [words, "--help"]).exit_code == 0
 
