@@ -83,9 +83,9 @@ class StreamWriter(Protocol):
     """The one writer of a writer id; used by one thread at a time."""
 
     def publish(self, messages: Sequence[Message]) -> None:
-        """Store all messages, in order within each partition; return when they are durable.
+        """Store all messages, in order within each partition.
 
-        Readers see them within moments, not at once: Kafka ends a transaction after it is decided.
+        Return when they are durable and readers can see them.
 
         Raises
         ------

@@ -3,13 +3,13 @@
 import logging
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message
+from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, Message
 from confluent_kafka import TopicPartition as Place
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from shared.ports.event_stream import (
     MessageTooLarge,
@@ -39,6 +39,7 @@ _AWAY: Final = (
     KafkaError._TIMED_OUT_QUEUE,
     KafkaError._TRANSPORT,
     KafkaError._WAIT_COORD,
+    KafkaError._NOENT,  # no leader found
     # A broker that starts, or a partition that moves to another one.
     KafkaError.BROKER_NOT_AVAILABLE,
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
@@ -56,6 +57,9 @@ _AWAY: Final = (
     KafkaError.REQUEST_TIMED_OUT,
     KafkaError.UNKNOWN_LEADER_EPOCH,
 )
+
+
+_LATEST: Final = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 
 
 class Fenced(StreamError):
@@ -153,6 +157,7 @@ class Lookup:
         self._consumer = Consumer(self._settings)  # for metadata; never assigned
         uncommitted = {"isolation.level": "read_uncommitted"}
         self._uncommitted = Consumer(self._settings | uncommitted)  # likewise
+        self._admin = AdminClient(client_settings(bootstrap_servers))
 
     def bounds(self, partition: TopicPartition) -> tuple[int, int]:
         """Return the first offset and the end (of what is committed) of an existing partition."""
@@ -171,6 +176,32 @@ class Lookup:
                 raise StreamUnavailable(f"kafka: a transaction stays open in {partition}")
             time.sleep(0.005)
         return found
+
+    def wait_until_visible(self, ends: Mapping[TopicPartition, int]) -> None:
+        """Return once readers of committed messages can read up to these ends.
+
+        Raises StreamUnavailable when that takes too long.
+        """
+        deadline = time.monotonic() + CALL_TIMEOUT_S
+        hidden = dict(ends)
+        while hidden:
+            asked = {Place(at.topic, at.partition): _LATEST for at in hidden}
+            with translated():
+                answers = self._admin.list_offsets(
+                    asked,
+                    isolation_level=IsolationLevel.READ_COMMITTED,
+                    request_timeout=CALL_TIMEOUT_S,
+                )
+                for place, answer in answers.items():
+                    at = TopicPartition(place.topic, place.partition)
+                    if answer.result(CALL_TIMEOUT_S).offset >= hidden[at]:
+                        del hidden[at]
+            if hidden and time.monotonic() > deadline:
+                raise StreamUnavailable(
+                    f"kafka: a transaction stays open in {sorted(map(str, hidden))}"
+                )
+            if hidden:
+                time.sleep(0.002)
 
     def _watermarks(self, consumer: Consumer, partition: TopicPartition) -> tuple[int, int]:
         place = Place(partition.topic, partition.partition)

@@ -67,7 +67,7 @@ class KafkaStreamWriter:
         self._identity = WriterEpoch(epoch, uuid.uuid4().hex)
         self._producer: Producer | None = None
         self._recorded = False  # whether the epoch topic has ever held this writer's identity
-        self._delivered: dict[tuple[str | None, int | None], int] = {}
+        self._delivered: dict[TopicPartition, int] = {}
         self._delivery_error: KafkaError | None = None
         # Per partition a position before the publish under way; whether some of it may be stored.
         self._base: dict[TopicPartition, int] = {}
@@ -91,8 +91,7 @@ class KafkaStreamWriter:
                 doubtful = set(batches)
                 continue
             for partition in batches:
-                delivered = self._delivered.get((partition.topic, partition.partition), 0)
-                self._base[partition] = max(delivered, ends[partition])
+                self._base[partition] = max(self._delivered.get(partition, 0), ends[partition])
             self._doubtful.difference_update(batches)
             return
         raise StreamUnavailable(f"writer {self._writer_id} is fenced again and again")
@@ -117,7 +116,12 @@ class KafkaStreamWriter:
         return ends, missing
 
     def _commit(self, producer: Producer, messages: Sequence[Message]) -> None:
-        """Store all messages in one transaction; whatever fails, the producer is dropped."""
+        """Store all messages in one transaction; whatever fails, the producer is dropped.
+
+        A transaction is decided before its markers are written. A broker that is killed in between
+        may forget them for topics that are new to it, and then hides these messages for good. So
+        nothing counts as stored before readers can see it.
+        """
         self._delivered.clear()
         self._delivery_error = None
         if not messages:
@@ -131,6 +135,7 @@ class KafkaStreamWriter:
                     if number % 1_000 == 999:
                         producer.poll(0)
                 producer.commit_transaction(CALL_TIMEOUT_S)
+            self._lookup.wait_until_visible(self._delivered)
         except BaseException:
             self._drop()
             raise
@@ -156,8 +161,9 @@ class KafkaStreamWriter:
         if error is not None:
             self._delivery_error = error
         else:
-            offset = message.offset()
-            self._delivered[message.topic(), message.partition()] = (offset or 0) + 1
+            topic, partition, offset = message.topic(), message.partition(), message.offset()
+            assert topic is not None and partition is not None and offset is not None
+            self._delivered[TopicPartition(topic, partition)] = offset + 1
 
     # --- who may publish ------------------------------------------------------------------------
 
