@@ -3,6 +3,7 @@
 import json
 import statistics
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -52,6 +53,15 @@ def test_a_state_machine_catches_an_exception_by_name(emulator: Emulator) -> Non
         "Refused": {"Type": "Pass", "End": True, "Result": "refused"},
     }
     assert run_machine(emulator, "catches", "Charge", states, {"fail": True}) == "refused"
+
+
+def test_many_calls_at_once_share_four_workers(emulator: Emulator) -> None:
+    code = "import os, time\ndef handler(*_):\n    time.sleep(0.02)\n    return os.getpid()"
+    emulator.make_function("shared", code)
+    with ThreadPoolExecutor(max_workers=24) as pool:
+        workers = list(pool.map(lambda _: emulator.invoke("shared"), range(24)))
+    assert all(isinstance(worker, int) for worker in workers)
+    assert 1 <= len(set(workers)) <= 4
 
 
 def test_a_silent_invocation_costs_less_than_the_50_ms_wait(emulator: Emulator) -> None:

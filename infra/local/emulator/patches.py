@@ -5,6 +5,7 @@ check that the text is still there, so that a new version fails at once and not 
 """
 
 import os
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -29,6 +30,8 @@ _WORKER_REPORTS_THE_TYPE: Final = (
 _QUIET_LOG_WAIT_S: Final = 0.003
 _QUIET_LOG_CONFIRM_S: Final = 0.002
 _STATE_MACHINE_DELAY_S: Final = 0.15
+_WORKERS_PER_FUNCTION: Final = 4
+_LONGEST_QUEUE_WAIT_S: Final = 30.0
 
 
 def apply_all(worker_environment: Mapping[str, str]) -> None:
@@ -38,6 +41,7 @@ def apply_all(worker_environment: Mapping[str, str]) -> None:
     store_cors_as_it_is_read()
     start_state_machines_at_once()
     isolate_workers(worker_environment)
+    bound_workers()
 
 
 def report_exception_classes() -> None:
@@ -126,6 +130,35 @@ def isolate_workers(environment: Mapping[str, str]) -> None:
     Defect: functions inherit the emulator's whole environment.
     """
     lambda_runtime.os = _ModuleWith(os, environ=dict(environment))
+
+
+def bound_workers() -> None:
+    """Let at most four invocations of one function run at once; more wait for their turn.
+
+    Defect: each concurrent request starts a Python process of its own, so that fifty at once bring
+    a machine of two cores to a standstill for most of a minute.
+    """
+    execute = lambda_svc._execute_function_warm
+    turns: dict[str, threading.BoundedSemaphore] = {}
+    lock = threading.Lock()
+
+    def execute_in_turn(function: dict[str, Any], event: Any, request_id: str) -> dict[str, Any]:
+        name = (function.get("config") or function).get("FunctionName", "")
+        with lock:
+            turn = turns.setdefault(name, threading.BoundedSemaphore(_WORKERS_PER_FUNCTION))
+        if not turn.acquire(timeout=_LONGEST_QUEUE_WAIT_S):
+            throttled: dict[str, Any] = lambda_svc._throttle_response(
+                reason_code="ConcurrentInvocationLimitExceeded",
+                msg=f"Rate Exceeded: {name} is busy",
+            )
+            return throttled
+        try:
+            outcome: dict[str, Any] = execute(function, event, request_id)
+            return outcome
+        finally:
+            turn.release()
+
+    lambda_svc._execute_function_warm = execute_in_turn
 
 
 class _ModuleWith:
