@@ -41,6 +41,8 @@ def emulator_environment(port: int, folder: Path) -> dict[str, str]:
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
         "LOG_LEVEL": "WARNING",
+        # As on AWS: no token is issued when the trigger that puts the account into it fails.
+        "MINISTACK_COGNITO_PRETOKEN_STRICT": "1",
         "PERSIST_STATE": "1",
         "STATE_DIR": str(folder / "state"),
         "S3_PERSIST": "1",
