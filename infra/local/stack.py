@@ -60,6 +60,7 @@ class LocalStack:
         preflight.check(self.settings)
         with exclusive(self.settings, self._progress):
             self._adopt_settings()
+            self._parts = None  # what they read from the state folder may have been reset
             runner.run_graph([*self.parts, *self._steps()], self._progress)
             provisioned = provision.provision(self.settings, self._progress)
             deploy.checkpoint(self.settings)
