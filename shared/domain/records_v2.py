@@ -161,6 +161,7 @@ TRADE_CORRECTED: Final = 34  # the same words, with the corrected terms
 WORK_REMAINS: Final = 35  # the last event: a CONTINUE has to follow
 BATCH_DONE: Final = 36  # E_QUANTITY commands accepted, E_LEAVES refused
 DAY_ENDED: Final = 37  # E_QUANTITY: number of the new day
+ORDERS_EXPIRING: Final = 44  # EXPIRE_ORDERS is accepted; the orders' own events follow
 INSTRUMENT_CHANGED: Final = 38  # E_PRICE: reference
 FEE_TIER_CHANGED: Final = 39  # E_QUANTITY: tier; words 5-7: maker, taker, auction
 TICK_TABLE_CHANGED: Final = 40  # E_QUANTITY: table

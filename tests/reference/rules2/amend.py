@@ -1,0 +1,88 @@
+"""Trade bust and correction: cash, shares and fees of a trade are unwound exactly."""
+
+from shared.domain import records as r
+from shared.domain import records_v2 as v
+from shared.domain.reject_codes_v2 import RejectCodeV2 as Code
+from tests.reference.rules2 import find, money
+from tests.reference.rules2.command import Command
+from tests.reference.rules2.find import instrument_of, remember
+from tests.reference.rules2.model import Instrument, Market, refuse_if
+
+TERMS = range(v.C_TRADE_BUYER, v.C_TRADE_SELLER_FEE_MINOR + 1)
+
+
+def amend(market: Market, command: Command) -> None:
+    """Bust a trade, or give it another price and quantity; its fees stay with a correction.
+
+    The command carries the trade as the journal has it. What was amended before is remembered, so
+    that terms which no longer hold are refused.
+    """
+    terms = tuple(command[word] for word in TERMS)
+    corrected = (command[v.C_CORRECTED_PRICE_TICKS], command[v.C_CORRECTED_LOTS])
+    refuse_if(not _well_formed(command, terms, corrected), Code.MALFORMED)
+    buyer, seller, price, lots, buyer_fee, seller_fee = terms
+    for account_id in (buyer, seller):
+        find.account(market, account_id)
+    instrument = instrument_of(market, command)
+    key = (command[v.C_TRADE_SEQUENCE], command[v.C_TRADE_INDEX])
+    unknown = key[0] >= market.sequence
+    differs = market.amended.get(key, terms) not in (terms, None)
+    refuse_if(unknown or differs, Code.TRADE_DIFFERS)
+    refuse_if(market.amended.get(key, terms) is None, Code.ALREADY_BUSTED)
+    refuse_if(len(market.amended) >= market.settings.max_holds, Code.CAPACITY)
+    remember(market, command)
+    busts = command.kind == v.BUST_TRADE
+    before = [market.accounts[number].total for number in (buyer, seller)]
+    _pay(market, buyer, seller, instrument, price, -lots)
+    if busts:
+        _return_fees(market, buyer, seller, buyer_fee, seller_fee)
+        new = None
+    else:
+        _pay(market, buyer, seller, instrument, *corrected)
+        new = (buyer, seller, *corrected, buyer_fee, seller_fee)
+    market.amended[key] = new
+    shown = [price, lots] if busts else list(corrected)
+    kind = v.TRADE_BUSTED if busts else v.TRADE_CORRECTED
+    parties = seller << 32 | buyer
+    number = instrument.instrument_id
+    market.emit(kind, command.id, parties, [*shown, *key], instrument=number)
+    moved = -lots if busts else corrected[1] - lots
+    for account_id, old, delta in zip((buyer, seller), before, (moved, -moved), strict=True):
+        account = market.accounts[account_id]
+        money.report_cash(market, command.id, account, account.total - old, number)
+        money.report_position(market, command.id, account, instrument, delta)
+
+
+def _well_formed(command: Command, terms: tuple[int, ...], corrected: tuple[int, int]) -> bool:
+    buyer, seller, price, lots, *fees = terms
+    busts = command.kind == v.BUST_TRADE
+    deals = [(price, lots)] if busts else [(price, lots), corrected]
+    return (
+        all(1 <= p <= r.MAX_PRICE_TICKS and 1 <= n <= r.MAX_QUANTITY_LOTS for p, n in deals)
+        and (not busts or corrected == (0, 0))
+        and all(abs(fee) <= r.MAX_AMOUNT_MINOR for fee in fees)
+        and all(find.valid_account_id(number) for number in (buyer, seller))
+        and command[v.C_TRADE_SEQUENCE] > 0
+        and 0 <= command[v.C_TRADE_INDEX] < 1 << 15
+    )
+
+
+def _pay(
+    market: Market, buyer: int, seller: int, instrument: Instrument, price: int, lots: int
+) -> None:
+    """Move lots to the buyer and their value to the seller; negative lots go back."""
+    cost = price * lots * instrument.tick_value
+    number = instrument.instrument_id
+    market.accounts[buyer].total -= cost
+    market.accounts[seller].total += cost
+    market.accounts[buyer].position(number).total += lots
+    market.accounts[seller].position(number).total -= lots
+
+
+def _return_fees(market: Market, buyer: int, seller: int, buyer_fee: int, seller_fee: int) -> None:
+    market.accounts[buyer].total += buyer_fee
+    market.accounts[seller].total += seller_fee
+    market.fees_collected -= buyer_fee + seller_fee
+
+
+KINDS = {v.BUST_TRADE: amend, v.CORRECT_TRADE: amend}

@@ -1,0 +1,56 @@
+"""How orders leave, and what their leaving or trading does to the order they are linked to."""
+
+from shared.domain import records as r
+from shared.domain import records_v2 as v
+from shared.domain.reject_codes_v2 import CancelReasonV2 as Reason
+from tests.reference.rules2 import book
+from tests.reference.rules2.model import BOOK, LINKED, Market, Order
+
+
+def cancel(market: Market, order: Order, reason: int, expires: bool = False) -> None:
+    """Take an open order off, and the order that waits for it."""
+    del market.orders[order.order_id]
+    level = book.level_lots(market, order) if order.place == BOOK else 0
+    price = order.price if order.place == BOOK else order.limit
+    kind = v.ORDER_EXPIRED if expires else r.ORDER_CANCELLED
+    market.report(kind, order, [price, order.leaves, 0, 0, level], code=reason)
+    waiting = _waiting_for(market, order)
+    if waiting:
+        cancel(market, waiting, Reason.LINKED)
+
+
+def after_trade(market: Market, order: Order) -> None:
+    """Close a filled order, wake the order that waited for it, cancel the one it excludes."""
+    if order.order_id not in market.orders:
+        return
+    other = _excluded_by(market, order)
+    if other and other.leaves:
+        cancel(market, other, Reason.LINKED)
+    if order.leaves == 0:
+        del market.orders[order.order_id]
+        waiting = _waiting_for(market, order)
+        if waiting:
+            waiting.ready = True
+
+
+def linked(market: Market, order_id: int) -> bool:
+    """Say whether an order has a link, of its own or from another order."""
+    return any(
+        o.link and not o.ready and order_id in (o.order_id, o.linked_id)
+        for o in market.orders.values()
+    )
+
+
+def _excluded_by(market: Market, order: Order) -> Order | None:
+    for other in market.orders.values():
+        for one, two in ((order, other), (other, order)):
+            if one.link == v.LINK_CANCELS_OTHER and one.linked_id == two.order_id:
+                return other
+    return None
+
+
+def _waiting_for(market: Market, order: Order) -> Order | None:
+    for other in market.orders.values():
+        if other.linked_id == order.order_id and other.place == LINKED and not other.ready:
+            return other
+    return None

@@ -1,0 +1,36 @@
+"""Stop orders: which are due, and what a trigger makes of them."""
+
+from shared.domain import records as r
+from shared.domain import records_v2 as v
+from tests.reference.rules2 import entering
+from tests.reference.rules2.model import STOPS, Instrument, Market, Order
+
+
+def due(market: Market, instrument: Instrument) -> list[Order]:
+    """Return the stops that trades have reached: buys from the lowest, then sells from the highest.
+
+    `high` and `low` span the trades since no stop was due, so a price that came and went counts.
+    """
+    waiting = [
+        order
+        for order in market.orders.values()
+        if (order.place, order.instrument_id) == (STOPS, instrument.instrument_id)
+    ]
+    buys = [o for o in waiting if o.side == r.BUY and 0 < o.stop_price <= instrument.high]
+    sells = [o for o in waiting if o.side == r.SELL and o.stop_price >= instrument.low > 0]
+    buys.sort(key=lambda order: (order.stop_price, order.priority))
+    sells.sort(key=lambda order: (-order.stop_price, order.priority))
+    return buys + sells
+
+
+def forget_extremes(instrument: Instrument) -> None:
+    """Begin a new span of prices; to be called when no stop is due."""
+    instrument.high = instrument.low = instrument.last
+
+
+def trigger(market: Market, order: Order) -> None:
+    """Make a stop the order that it stands for, and let it trade."""
+    limited = order.order_type == v.STOP_LIMIT
+    order.order_type = r.LIMIT if limited else r.MARKET
+    market.report(v.ORDER_TRIGGERED, order, [order.limit, order.leaves, order.leaves])
+    entering.begin(market, order)

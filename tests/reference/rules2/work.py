@@ -1,0 +1,111 @@
+"""What follows from a command, a bounded part at a time: sweeps, woken orders, stops, pegs."""
+
+from collections.abc import Callable
+
+from shared.domain import records as r
+from shared.domain import records_v2 as v
+from shared.domain.reject_codes_v2 import ExpiryReason
+from tests.reference.rules2 import entering, leaving, pegs, stops
+from tests.reference.rules2.model import LINKED, Market, Order, Sweep
+
+Step = Callable[[], None]
+
+
+def go_on(market: Market) -> None:
+    """Do at most `max_work` steps; say so if more remain."""
+    for _ in range(market.settings.max_work):
+        step = _next_step(market)
+        if step is None:
+            return
+        step()
+    if _next_step(market):
+        market.emit(v.WORK_REMAINS, 0, 0, [])
+
+
+def selected(market: Market, sweep: Sweep) -> list[Order]:
+    """Return the orders that a sweep still has to take off, newest first."""
+    found = [order for order in market.orders.values() if _matches(market, sweep, order)]
+    return sorted(found, key=lambda order: (order.entered, order.order_id), reverse=True)
+
+
+def _matches(market: Market, sweep: Sweep, order: Order) -> bool:
+    account = market.accounts[order.account_id]
+    wanted = (
+        (sweep.account_id, order.account_id),
+        (sweep.group, account.group),
+        (sweep.instrument_id, order.instrument_id),
+        (sweep.side, order.side),
+        (sweep.session, order.session),
+    )
+    if order.entered > sweep.entered_until or any(w not in (None, has) for w, has in wanted):
+        return False
+    if sweep.session is not None and not order.has(v.ORDER_CANCEL_ON_DISCONNECT):
+        return False
+    if sweep.expired_at is not None:
+        return order.time_in_force == v.GTD and order.expiry_ns <= sweep.expired_at
+    return not sweep.times_in_force or order.time_in_force in sweep.times_in_force
+
+
+def _next_step(market: Market) -> Step | None:
+    """Return the next thing to do: first what leaves, then what wakes, triggers, follows."""
+    while market.sweeps:
+        sweep = market.sweeps[0]
+        found = selected(market, sweep)
+        if found:
+            return lambda: leaving.cancel(market, found[0], sweep.reason, sweep.expires)
+        market.sweeps.pop(0)
+    for instrument in sorted(market.instruments.values(), key=lambda i: i.instrument_id):
+        if instrument.session != v.SESSION_CONTINUOUS:
+            continue
+        woken = _woken(market, instrument.instrument_id)
+        if woken:
+            return lambda: entering.begin(market, woken[0])
+        due = stops.due(market, instrument)
+        if due:
+            return lambda: stops.trigger(market, due[0])
+        stops.forget_extremes(instrument)
+        stale = pegs.stale(market, instrument)
+        if stale:
+            return lambda: pegs.follow(market, stale[0])
+    return None
+
+
+def _woken(market: Market, instrument_id: int) -> list[Order]:
+    woken = [
+        order
+        for order in market.orders.values()
+        if order.instrument_id == instrument_id and order.place == LINKED and order.ready
+    ]
+    return sorted(woken, key=lambda order: order.priority)
+
+
+def sweep_away(market: Market, sweep: Sweep) -> int:
+    """Let orders leave after the command's own event; return how many there are."""
+    market.sweeps.append(sweep)
+    return len(selected(market, sweep))
+
+
+def expire_times(market: Market, instrument_id: int) -> None:
+    """Let GTD orders expire whose time has come."""
+    market.sweeps.append(
+        Sweep(
+            entered_until=market.sequence,
+            reason=ExpiryReason.TIME_REACHED,
+            instrument_id=instrument_id or None,
+            expired_at=market.time_ns,
+            expires=True,
+        )
+    )
+
+
+def expire_day(market: Market, instrument_id: int) -> None:
+    """Let the orders of the day expire."""
+    market.sweeps.append(
+        Sweep(
+            entered_until=market.sequence,
+            reason=ExpiryReason.DAY_OVER,
+            instrument_id=instrument_id,
+            times_in_force=(v.DAY, v.AT_OPEN, v.AT_CLOSE, r.IOC, v.FOK),
+            expires=True,
+        )
+    )
