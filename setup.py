@@ -18,10 +18,12 @@ COMPILE = os.environ.get("HOTPATH_COMPILE") == "1"
 RECORD = build.build_record(ROOT) if COMPILE else {}  # before the compiler reads the sources
 
 # The core is written as many small functions, and a call costs as much as what most of them do. The
-# first flag permits calls within the library to be inlined at all; the others raise gcc's limits,
-# which the error paths that mypyc writes would exhaust. clang takes and ignores them.
+# first flag permits calls within the library to be inlined at all; the limits of gcc are raised
+# because the error paths that mypyc writes exhaust them. clang takes and ignores the parameters.
 INLINING = [
     "-fno-semantic-interposition",
+    "-include",
+    str(ROOT / "hotpath/core_build_hints.h"),
     "--param=max-inline-insns-auto=400",
     "--param=inline-unit-growth=300",
     "--param=large-function-growth=1000",
@@ -52,7 +54,7 @@ def extensions() -> list[object]:
     modules = list(
         mypycify(
             ["--config-file=", *sources],
-            opt_level="3",
+            opt_level="2",  # 3 compiles for much longer, for nothing once calls are inlined
             strip_asserts=False,
             separate=False,
             group_name=build.GROUP_NAME,

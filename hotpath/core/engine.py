@@ -147,8 +147,10 @@ class Engine:
         at: i64 = first
         while at < end:
             self.apply(commands, at)
-            extended: bool = commands[at + C_HEADER] & 0xFF >= FIRST_EXTENDED_KIND
-            at += EXTENDED_COMMAND_WORDS if extended else COMMAND_WORDS
+            if commands[at + C_HEADER] & 0xFF >= FIRST_EXTENDED_KIND:
+                at += EXTENDED_COMMAND_WORDS
+            else:
+                at += COMMAND_WORDS
 
     def apply_words(self, words: list[int]) -> list[tuple[int, ...]]:
         """Apply one command given as a list of words; return its events. For tests and tools."""

@@ -75,7 +75,9 @@ class IdTable:
     def find(self, key: i64) -> i64:
         """Return the row of `key` (> 0), or NOT_FOUND."""
         row: i64 = search(self.rows, self.mask, key)
-        return row if row >= 0 else NOT_FOUND
+        if row < 0:  # not a conditional expression: with a constant in it, mypyc boxes the result
+            return NOT_FOUND
+        return row
 
     def key(self, row: i64) -> i64:
         """Return the id in a row; 0 when the row is free."""

@@ -130,23 +130,30 @@ class OrderCommands:
         if code != ACCEPTED:
             state.refuse(c, at, code, 0)
             return
+        ladder = state.ladder
         orders = state.book.words
+        instruments = state.instruments.words
+        instrument: i64 = self.instrument
+        side: i64 = self.side
         order: i64 = self.order
         price: i64 = c[at + C_PRICE]
         lots: i64 = c[at + C_QUANTITY]
         old_price: i64 = orders[order + O_PRICE]
         old_lots: i64 = orders[order + O_LEAVES]
         self._reserve(lots - old_lots, price * lots - old_price * old_lots)
+        level: i64 = level_of(instruments, instrument, side, price)
         if price == old_price and lots <= old_lots:
-            total: i64 = reduce(state.ladder.levels, orders, order, self._level(price), lots)
+            total: i64 = reduce(ladder.levels, orders, order, level, lots)
             self._emit(ORDER_REPLACED | _PRIORITY_KEPT, price, lots, total, old_price, total)
             return
-        old_total: i64 = self._leave(order, old_price)
+        book_side: i64 = (instrument >> 3) + side
+        old_level: i64 = level_of(instruments, instrument, side, old_price)
+        old_total: i64 = leave_level(ladder, orders, order, book_side, old_level)
         orders[order + O_PRICE] = price
         orders[order + O_LEAVES] = lots
         self.limit = price
-        if not self._crosses():
-            total = self._enter(order, price)
+        if not crosses(ladder.best, instruments, instrument, side, price):
+            total = enter_level(ladder, orders, order, book_side, level)
             if price == old_price:
                 old_total = total
             self._emit(ORDER_REPLACED | _RESTING, price, lots, old_total, old_price, total)
@@ -321,17 +328,10 @@ class OrderCommands:
         self.side = side
         self.event = side << 8 | header >> 48 << 48
 
-    def _level(self, price: i64) -> i64:
-        return level_of(self.state.instruments.words, self.instrument, self.side, price)
-
-    def _book_side(self) -> i64:
-        return self.state.instruments.side(self.instrument, self.side)
-
     def _crosses(self) -> bool:
-        state = self.state
-        return crosses(
-            state.ladder.best, state.instruments.words, self.instrument, self.side, self.limit
-        )
+        instruments = self.state.instruments.words
+        best = self.state.ladder.best
+        return crosses(best, instruments, self.instrument, self.side, self.limit)
 
     def _trade(self, lots: i64) -> i64:
         return self.matching.trade(
@@ -339,30 +339,28 @@ class OrderCommands:
         )
 
     def _reserve(self, lots: i64, price_times_lots: i64) -> None:
-        if self.risk:
-            state = self.state
-            tick_value: i64 = state.instruments.words[self.instrument + I_TICK_VALUE_MINOR]
-            reserve(
-                state.accounts.words,
-                state.positions.words,
-                self.position,
-                self.side,
-                lots,
-                price_times_lots * tick_value,
-            )
+        if not self.risk:
+            return
+        state = self.state
+        accounts = state.accounts.words
+        positions = state.positions.words
+        value: i64 = (
+            price_times_lots * state.instruments.words[self.instrument + I_TICK_VALUE_MINOR]
+        )
+        reserve(accounts, positions, self.position, self.side, lots, value)
 
     def _open(self, lots: i64) -> i64:
         return self.state.book.add(self.order_id, self.limit, lots, self.position, self.side)
 
     def _enter(self, order: i64, price: i64) -> i64:
-        state = self.state
-        side: i64 = self._book_side()
-        return enter_level(state.ladder, state.book.words, order, side, self._level(price))
+        side: i64 = (self.instrument >> 3) + self.side
+        level: i64 = level_of(self.state.instruments.words, self.instrument, self.side, price)
+        return enter_level(self.state.ladder, self.state.book.words, order, side, level)
 
     def _leave(self, order: i64, price: i64) -> i64:
-        state = self.state
-        side: i64 = self._book_side()
-        return leave_level(state.ladder, state.book.words, order, side, self._level(price))
+        side: i64 = (self.instrument >> 3) + self.side
+        level: i64 = level_of(self.state.instruments.words, self.instrument, self.side, price)
+        return leave_level(self.state.ladder, self.state.book.words, order, side, level)
 
     def _cancel_open(self, reason: i64) -> None:
         """Take the order out of the book and give back what it reserved."""
