@@ -1,6 +1,6 @@
 # Every command of this checkout. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test lint format bench fuzz-core wheel ci generate generated lock coverage clean synth
+.PHONY: help setup demo up down status test test-kafka-outages lint format bench fuzz-core wheel ci generate generated lock coverage clean synth
 BIN := .venv/bin
 PYTEST_ARGS ?=
 
@@ -27,6 +27,9 @@ test: setup ## run all tests, the core's own both interpreted and compiled
 
 test-%: setup ## run one level of tests, for example `make test-unit`
 	@$(BIN)/python -m pytest tests/$* $(PYTEST_ARGS)
+
+test-kafka-outages: setup ## kill a real Kafka broker under writers, for minutes
+	@KAFKA_OUTAGES=1 $(BIN)/python -m pytest tests/contract -m repeated_outages $(PYTEST_ARGS)
 
 lint: ## check style, types, import rules and template.yaml
 	@infra/bootstrap.sh --cdk

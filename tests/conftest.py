@@ -1,5 +1,6 @@
 """Chooses the build of the core for the whole test run, and proves it to the tests of the core."""
 
+import os
 from pathlib import Path, PurePath
 
 import pytest
@@ -9,6 +10,9 @@ from hotpath import build
 CHOICE = build.select_core()  # before any test module imports the core
 
 TESTS = Path(__file__).parent
+_MINUTES_ON_KAFKA = pytest.mark.skipif(
+    not os.environ.get("KAFKA_OUTAGES"), reason="takes minutes: make test-kafka-outages"
+)
 
 
 def pytest_report_header() -> str:
@@ -32,6 +36,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if is_core_test(item.path.relative_to(TESTS)):
             item.add_marker("core")
+        if item.get_closest_marker("repeated_outages") and "kafka" in item.name:
+            item.add_marker(_MINUTES_ON_KAFKA)
 
 
 @pytest.fixture(autouse=True)

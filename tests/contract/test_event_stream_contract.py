@@ -419,6 +419,7 @@ def test_without_its_server_every_call_says_so_and_works_again_afterwards(
 
 
 @pytest.mark.slow
+@pytest.mark.repeated_outages
 def test_batches_repeated_while_the_server_dies_are_stored_exactly_once(
     broker: Broker, stream: EventStream, topic: str, writer_id: str
 ) -> None:
@@ -456,6 +457,7 @@ def test_batches_repeated_while_the_server_dies_are_stored_exactly_once(
 
 
 @pytest.mark.slow
+@pytest.mark.repeated_outages
 def test_a_restarted_writer_goes_on_after_each_partitions_last_message(
     broker: Broker, stream: EventStream, topic: str, writer_id: str
 ) -> None:
