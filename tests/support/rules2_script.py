@@ -314,4 +314,5 @@ def check_table(desk: Desk2, table: str) -> None:
         else:
             steps[-1][1].extend(events)
     for command, events in steps:
-        assert [command, *desk.run(command)] == [command, *events]
+        told = desk.run(command)
+        assert told == events, f"{command}\n  gives    {told}\n  expected {events}"

@@ -3,7 +3,7 @@
 from shared.domain import records as r
 from shared.domain import records_v2 as v
 from shared.domain.reject_codes_v2 import CancelReasonV2 as Reason
-from tests.reference.rules2 import book, leaving, matching, pegs
+from tests.reference.rules2 import book, leaving, matching, pegs, trailing
 from tests.reference.rules2.model import (
     AUCTION,
     INCOMING,
@@ -24,7 +24,7 @@ def accept(market: Market, order: Order, sent_price: int) -> None:
     waits = _waiting_place(market, order)
     words = [sent_price, order.leaves, order.leaves]
     if waits:
-        order.place = waits
+        _wait(market, order, waits)
         market.report(r.ORDER_ACCEPTED, order, words, flags=v.FLAG_WAITING)
     elif _rests_at_once(market, order):
         put_in_book(market, order)
@@ -53,6 +53,12 @@ def _waiting_place(market: Market, order: Order) -> str:
     return ""
 
 
+def _wait(market: Market, order: Order, place: str) -> None:
+    order.place, order.ready = place, False
+    if order.order_type == v.TRAILING_STOP and place == STOPS:
+        order.ready = trailing.reached(order, market.instrument_of(order).last)
+
+
 def _rests_at_once(market: Market, order: Order) -> bool:
     if market.instrument_of(order).in_call():
         return True
@@ -63,10 +69,10 @@ def _rests_at_once(market: Market, order: Order) -> bool:
 
 def begin(market: Market, order: Order) -> None:
     """Let an order whose wait is over go on as if it came now."""
-    order.place = INCOMING
     waits = _waiting_place(market, order)
+    order.place = INCOMING
     if waits:
-        order.place = waits
+        _wait(market, order, waits)
     else:
         aggress(market, order)
 

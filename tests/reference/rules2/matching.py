@@ -6,7 +6,7 @@ from shared.domain import records as r
 from shared.domain import records_v2 as v
 from shared.domain.reject_codes_v2 import CancelReasonV2 as Reason
 from shared.domain.reject_codes_v2 import PriceLimit
-from tests.reference.rules2 import book, fees, leaving, prices, self_trade, sessions
+from tests.reference.rules2 import book, fees, leaving, prices, self_trade, sessions, trailing
 from tests.reference.rules2.model import Instrument, Market, Order
 
 
@@ -104,13 +104,7 @@ def note_price(market: Market, instrument: Instrument, price: int) -> None:
     instrument.last = price
     instrument.high = max(instrument.high, price)
     instrument.low = min(instrument.low, price)
-    for order in market.orders.values():
-        if order.instrument_id != instrument.instrument_id or order.order_type != v.TRAILING_STOP:
-            continue
-        if order.side == r.BUY:
-            order.stop_price = min(order.stop_price, price + order.offset)
-        else:
-            order.stop_price = max(order.stop_price, price - order.offset)
+    trailing.follow(market, instrument, price)
 
 
 def would_trade(market: Market, order: Order) -> int:

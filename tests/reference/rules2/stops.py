@@ -16,11 +16,20 @@ def due(market: Market, instrument: Instrument) -> list[Order]:
         for order in market.orders.values()
         if (order.place, order.instrument_id) == (STOPS, instrument.instrument_id)
     ]
-    buys = [o for o in waiting if o.side == r.BUY and 0 < o.stop_price <= instrument.high]
-    sells = [o for o in waiting if o.side == r.SELL and o.stop_price >= instrument.low > 0]
+    reached = [order for order in waiting if _due(instrument, order)]
+    buys = [order for order in reached if order.side == r.BUY]
+    sells = [order for order in reached if order.side == r.SELL]
     buys.sort(key=lambda order: (order.stop_price, order.priority))
     sells.sort(key=lambda order: (-order.stop_price, order.priority))
     return buys + sells
+
+
+def _due(instrument: Instrument, order: Order) -> bool:
+    if order.order_type == v.TRAILING_STOP:
+        return order.ready
+    if order.side == r.BUY:
+        return order.stop_price <= instrument.high
+    return order.stop_price >= instrument.low > 0
 
 
 def forget_extremes(instrument: Instrument) -> None:
