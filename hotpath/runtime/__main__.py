@@ -2,15 +2,21 @@
 
 import logging
 import sys
+from collections.abc import Callable
 
 from hotpath import build
 from hotpath.runtime.config import ConfigError, EngineConfig
+from hotpath.runtime.files import JournalFiles
 
 log = logging.getLogger("engine")
 
 
-def main() -> int:
-    """Return the exit code: 0 stopped, 1 halted, 2 wrong settings, 3 the journal is refused."""
+def main(open_files: Callable[[EngineConfig], JournalFiles] | None = None) -> int:
+    """Return the exit code: 0 stopped, 1 halted, 2 wrong settings, 3 the journal is refused.
+
+    `open_files` gives what stands between the journal and the disk; tests have their own. It is
+    called once the build is chosen.
+    """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
         config = EngineConfig.from_environment()
@@ -21,7 +27,7 @@ def main() -> int:
     # Only now: this import loads the core, from the build that was chosen.
     from hotpath.runtime.wiring import run_engine
 
-    return run_engine(config, build.core_build())
+    return run_engine(config, build.core_build(), open_files(config) if open_files else None)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,8 @@ class EngineConfig:
     ENGINE_HEALTH_LISTEN    host:port of /health and /metrics; empty: not served
     ENGINE_PUBLIC_KEY_FILE  PEM file of the key that tokens are verified with
     TRADING_DURABILITY      os or fsync (default)
+    TRADING_SYNC_MS         mode os: how often the journal is synced, default 10: what a power cut
+                            takes; 0: when the system likes
     TRADING_SHARD           number of this shard, default 0
     TRADING_SPIN            1: never sleep while idle
     TRADING_SEGMENT_BYTES   size of a journal segment
@@ -35,6 +37,7 @@ class EngineConfig:
     health_port: int | None
     public_key_file: Path
     durability: str
+    sync_ms: int
     shard: int
     spin: bool
     segment_bytes: int
@@ -58,6 +61,7 @@ class EngineConfig:
             health_port=health_port,
             public_key_file=Path(_required(values, "ENGINE_PUBLIC_KEY_FILE")),
             durability=_durability(values),
+            sync_ms=_integer(values, "TRADING_SYNC_MS", 10, 0, 60_000),
             shard=_integer(values, "TRADING_SHARD", 0, 0, 63),
             spin=values.get("TRADING_SPIN", "").lower() in ("1", "true", "yes", "on"),
             segment_bytes=_integer(values, "TRADING_SEGMENT_BYTES", 64 << 20, 4096, 1 << 32),

@@ -1,13 +1,14 @@
 """Appends records to the journal and makes them durable; holds the journal's lock for its life."""
 
-import errno
 import fcntl
 import os
+import threading
 import time
 from pathlib import Path
 from typing import Final
 
 from hotpath.runtime.faults import HALF_WRITTEN, Faults
+from hotpath.runtime.files import JournalFiles
 from hotpath.runtime.journal_reader import Tail, segment_path
 from shared.wire.journal import SEGMENT_HEADER_BYTES, JournalError, SegmentHeader
 
@@ -55,7 +56,9 @@ class JournalWriter:
         durability: str,
         segment_bytes: int = SEGMENT_BYTES,
         faults: Faults | None = None,
+        files: JournalFiles | None = None,
     ) -> None:
+        self._files = files or JournalFiles()
         self._directory = directory
         self._shard = shard
         self._epoch = epoch
@@ -66,6 +69,9 @@ class JournalWriter:
         self._descriptor = -1
         self._prepared: tuple[int, int] | None = None  # descriptor and size of the next segment
         self.bytes_written = 0
+        self._synced_bytes = 0
+        self._failure: JournalFailed | None = None
+        self._segment_lock = threading.Lock()  # held while the descriptor changes hands
         if tail.number:
             self._continue(tail)
         else:
@@ -74,15 +80,16 @@ class JournalWriter:
     def append(self, record: bytes, commands: int) -> None:
         """Write a record that carries `commands` commands.
 
-        Raises JournalFailed when it could not be written whole.
+        Raises JournalFailed when it could not be written whole, or an earlier sync failed.
         """
+        self._check()
         try:
             if self._offset + len(record) > self._size:
                 self._rotate(len(record))
             if self._faults.is_due(HALF_WRITTEN):
-                os.pwrite(self._descriptor, record[: len(record) // 2], self._offset)
+                self._files.write(self._descriptor, record[: len(record) // 2], self._offset)
                 os.kill(os.getpid(), 9)
-            _write_all(self._descriptor, record, self._offset)
+            self._files.write(self._descriptor, record, self._offset)
         except OSError as error:
             raise JournalFailed(f"write of the journal: {error}") from error
         self._offset += len(record)
@@ -96,13 +103,41 @@ class JournalWriter:
 
     def sync(self) -> None:
         """Return when all that was appended is on the disk, in every mode; raise JournalFailed."""
+        self._check()
         try:
-            os.fdatasync(self._descriptor)
+            self._files.sync(self._descriptor)
         except OSError as error:
             raise JournalFailed(f"sync of the journal: {error}") from error
 
+    def sync_beside(self) -> None:
+        """Sync what was appended, from a thread beside the writer's; raise JournalFailed.
+
+        Nothing can be appended after a failure: what the disk holds is not known any more.
+        """
+        with self._segment_lock:
+            written = self.bytes_written
+            if written == self._synced_bytes or self._descriptor < 0:
+                return
+            descriptor = os.dup(self._descriptor)  # the writer may go on in another segment
+        try:
+            self._files.sync(descriptor)
+        except OSError as error:
+            self._failure = JournalFailed(f"sync of the journal: {error}")
+            raise self._failure from error
+        finally:
+            os.close(descriptor)
+        self._synced_bytes = written
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
     def prepare(self) -> None:
-        """Make the next segment ahead of time, once this one is half full; called when idle."""
+        """Make the next segment ahead of time, once this one is half full; called when idle.
+
+        Raises JournalFailed when a sync beside the writer failed.
+        """
+        self._check()
         if self._prepared is None and self._offset > self._size // 2:
             try:
                 self._prepared = self._allocate(self._segment_bytes)
@@ -111,7 +146,7 @@ class JournalWriter:
 
     def close(self) -> None:
         if self._descriptor >= 0:
-            os.fdatasync(self._descriptor)
+            self._files.sync(self._descriptor)
             os.close(self._descriptor)
             self._descriptor = -1
         self._discard_prepared()
@@ -119,44 +154,35 @@ class JournalWriter:
     def _continue(self, tail: Tail) -> None:
         """Open the last segment and wipe what a torn write left behind its last sound record."""
         path = segment_path(self._directory, tail.number)
-        self._descriptor = os.open(path, os.O_RDWR)
+        self._descriptor = self._files.reopen(path, tail.offset)
         self._number, self._offset = tail.number, tail.offset
         self._size = max(os.fstat(self._descriptor).st_size, SEGMENT_HEADER_BYTES)
         if tail.torn_bytes:
-            os.ftruncate(self._descriptor, tail.offset)
-            os.posix_fallocate(self._descriptor, 0, self._size)
-        # The page cache may hold more than the disk: what was read becomes durable before it counts
-        os.fsync(self._descriptor)
+            self._files.wipe(self._descriptor, tail.offset)
 
     def _rotate(self, record_bytes: int) -> None:
         """Finish the segment and go on in a new one that has room for the record."""
-        if self._descriptor >= 0:
-            os.fdatasync(self._descriptor)
-            os.close(self._descriptor)
-            self._descriptor = -1
+        with self._segment_lock:
+            if self._descriptor >= 0:
+                self._files.sync(self._descriptor)
+                os.close(self._descriptor)
+                self._descriptor = -1
         needed = max(self._segment_bytes, SEGMENT_HEADER_BYTES + record_bytes)
         if self._prepared is not None and self._prepared[1] < needed:
             self._discard_prepared()
         descriptor, size = self._prepared or self._allocate(needed)
         self._prepared = None
         header = SegmentHeader(self._shard, self._epoch, self._next_sequence, time.time_ns())
-        _write_all(descriptor, header.encode(), 0)
-        os.fsync(descriptor)
+        self._files.write(descriptor, header.encode(), 0)
+        self._files.sync(descriptor)
         # The segment appears under its name only when it is whole, so a scan never sees half of it.
-        os.rename(self._spare_path, segment_path(self._directory, self._number + 1))
-        _sync_directory(self._directory)
+        self._files.rename(self._spare_path, segment_path(self._directory, self._number + 1))
         self._number += 1
-        self._descriptor, self._size, self._offset = descriptor, size, SEGMENT_HEADER_BYTES
+        with self._segment_lock:
+            self._descriptor, self._size, self._offset = descriptor, size, SEGMENT_HEADER_BYTES
 
     def _allocate(self, size: int) -> tuple[int, int]:
-        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC
-        descriptor = os.open(self._spare_path, flags, 0o600)
-        try:
-            os.posix_fallocate(descriptor, 0, size)
-        except OSError:
-            os.close(descriptor)
-            raise
-        return descriptor, size
+        return self._files.create(self._spare_path, size), size
 
     @property
     def _spare_path(self) -> Path:
@@ -167,20 +193,3 @@ class JournalWriter:
             os.close(self._prepared[0])
             self._prepared = None
         self._spare_path.unlink(missing_ok=True)
-
-
-def _write_all(descriptor: int, data: bytes, offset: int) -> None:
-    written = os.pwrite(descriptor, data, offset)
-    while written < len(data):
-        more = os.pwrite(descriptor, data[written:], offset + written)
-        if more == 0:
-            raise OSError(errno.EIO, "nothing was written")
-        written += more
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -12,10 +12,12 @@ from hotpath.runtime.config import EngineConfig
 from hotpath.runtime.core_host import CoreHost
 from hotpath.runtime.engine_loop import EngineLoop, Readiness
 from hotpath.runtime.faults import Faults
+from hotpath.runtime.files import JournalFiles
 from hotpath.runtime.gateway import MAX_SESSIONS, EngineFacts, Gateway
 from hotpath.runtime.health import Document, HealthServer
 from hotpath.runtime.journal_writer import JournalLock, JournalWriter
 from hotpath.runtime.metrics import Metrics
+from hotpath.runtime.periodic_sync import PeriodicSync
 from hotpath.runtime.recovery import Recovered, recover
 from hotpath.runtime.sequencer import Sequencer
 from hotpath.runtime.status_file import OPEN, STARTING, STATE_NAMES, StatusFile
@@ -27,8 +29,11 @@ from shared.wire.tokens import TokenVerifier
 log = logging.getLogger("engine")
 
 
-def run_engine(config: EngineConfig, build: CoreBuild) -> int:
-    """Recover, open and serve; return the exit code of `__main__`."""
+def run_engine(config: EngineConfig, build: CoreBuild, files: JournalFiles | None = None) -> int:
+    """Recover, open and serve; return the exit code of `__main__`.
+
+    `files` stands between the journal and the disk; tests give their own.
+    """
     log.info(
         "core: %s, sources %s", "compiled" if build.compiled else "interpreted", build.source_hash
     )
@@ -39,7 +44,7 @@ def run_engine(config: EngineConfig, build: CoreBuild) -> int:
         log.critical("%s", error)
         return 3
     try:
-        return _Engine(config, build, verifier).run()
+        return _Engine(config, build, verifier, files or JournalFiles()).run()
     except JournalError as error:
         log.critical("%s", error)
         return 3
@@ -50,8 +55,15 @@ def run_engine(config: EngineConfig, build: CoreBuild) -> int:
 class _Engine:
     """The parts of one engine process, in the order in which they come to life."""
 
-    def __init__(self, config: EngineConfig, build: CoreBuild, verifier: TokenVerifier) -> None:
+    def __init__(
+        self,
+        config: EngineConfig,
+        build: CoreBuild,
+        verifier: TokenVerifier,
+        files: JournalFiles,
+    ) -> None:
         self._config = config
+        self._files = files
         self._build = build
         self._metrics = Metrics()
         self._faults = Faults(config.fault)
@@ -96,10 +108,14 @@ class _Engine:
             self._sequencer.sequence,
             self._config.durability,
         )
+        syncs = PeriodicSync(self._journal, self._config.sync_ms)
+        if self._config.durability == "os" and self._config.sync_ms:
+            syncs.start()
         try:
             return self._loop.run()
         finally:
             self._listener.close()
+            syncs.stop()
             try:
                 self._journal.close()
             except OSError as error:
@@ -133,6 +149,7 @@ class _Engine:
             durability=self._config.durability,
             segment_bytes=self._config.segment_bytes,
             faults=self._faults,
+            files=self._files,
         )
         mark = EpochMark(self._epoch, os.getpid(), recovered.engine.state_hash())
         journal.append(encode_epoch(recovered.tail.next_sequence, time.time_ns(), mark), 0)

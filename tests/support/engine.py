@@ -28,6 +28,7 @@ from shared.hotpath_client import SyncEngineClient
 from shared.ports.engine import CommandResult
 from shared.wire.tokens import SCOPES, TokenIssuer
 
+ROOT = Path(__file__).parents[2]
 USD = 840
 INSTRUMENT = 1
 
@@ -44,8 +45,9 @@ def wait_for(condition: Callable[[], bool], what: str, timeout_s: float = 20.0) 
 class EngineProcess:
     """One `python -m hotpath.runtime` on a folder; it finds its port in the log."""
 
-    def __init__(self, folder: Path, **environment: str) -> None:
+    def __init__(self, folder: Path, module: str = "hotpath.runtime", **environment: str) -> None:
         self.folder = folder
+        self._module = module
         self.journal = folder / "journal"
         self.log_file = folder / "engine.log"
         self._environment = environment
@@ -86,7 +88,8 @@ class EngineProcess:
         }
         with self.log_file.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "hotpath.runtime"],
+                [sys.executable, "-m", self._module],
+                cwd=ROOT,
                 env=os.environ | given | self._environment | environment,
                 stdout=log,
                 stderr=log,

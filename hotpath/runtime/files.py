@@ -1,0 +1,54 @@
+"""The journal's file operations in one place, where a test can stand between them and the disk."""
+
+import errno
+import os
+from pathlib import Path
+
+
+class JournalFiles:
+    """The real ones. All raise OSError when the disk does not do what was asked."""
+
+    def create(self, path: Path, size: int) -> int:
+        """Return the descriptor of a new file of `size` bytes whose room is taken from the disk."""
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            os.posix_fallocate(descriptor, 0, size)
+        except OSError:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+    def reopen(self, path: Path, end: int) -> int:
+        """Return a descriptor to go on behind byte `end`; all before it is on the disk by then."""
+        descriptor = os.open(path, os.O_RDWR)
+        # The page cache may hold more than the disk: what was read becomes durable before it counts
+        os.fsync(descriptor)
+        return descriptor
+
+    def wipe(self, descriptor: int, end: int) -> None:
+        """Put zeros behind byte `end`, durably, and leave the file's size as it is."""
+        size = os.fstat(descriptor).st_size
+        os.ftruncate(descriptor, end)
+        os.posix_fallocate(descriptor, 0, size)
+        os.fsync(descriptor)
+
+    def write(self, descriptor: int, data: bytes, offset: int) -> None:
+        written = os.pwrite(descriptor, data, offset)
+        while written < len(data):
+            more = os.pwrite(descriptor, data[written:], offset + written)
+            if more == 0:
+                raise OSError(errno.EIO, "nothing was written")
+            written += more
+
+    def sync(self, descriptor: int) -> None:
+        """Return when what was written to the file is on the disk."""
+        os.fdatasync(descriptor)
+
+    def rename(self, old: Path, new: Path) -> None:
+        """Give a file its name, durably."""
+        os.rename(old, new)
+        descriptor = os.open(new.parent, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
