@@ -51,12 +51,19 @@ class Load:
         self.tally = Tally()
         self._lock = threading.Lock()
         self._stop = threading.Event()
-        self._threads = [
-            threading.Thread(target=self._run, args=(platform, side), name=f"load-{number}")
-            for number, side in enumerate(("BUY", "SELL")[n % 2] for n in range(threads))
-        ]
+        self._clients: list[ApiClient] = []
+        self._threads: list[threading.Thread] = []
+        for number in range(threads):
+            side, person = (("BUY", BUYER), ("SELL", SELLER))[number % 2]
+            api = platform.client(person)
+            self._clients.append(api)
+            self._threads.append(
+                threading.Thread(target=self._run, args=(api, side), name=f"load-{number}")
+            )
 
     def __enter__(self) -> Self:
+        for api in self._clients:
+            api.log_in()
         for thread in self._threads:
             thread.start()
         return self
@@ -75,6 +82,8 @@ class Load:
         for thread in self._threads:
             thread.join(timeout=_GIVE_UP_S + 30)
             assert not thread.is_alive(), "the load does not end"
+        for api in self._clients:
+            api.close()
 
     def wait_for_orders(self, count: int, status: int | None = None) -> None:
         """Wait until `count` more orders are placed (with this answer, where one is given)."""
@@ -97,12 +106,10 @@ class Load:
 
     # --- one thread -----------------------------------------------------------------------------
 
-    def _run(self, platform: Platform, side: str) -> None:
-        with platform.client(BUYER if side == "BUY" else SELLER) as api:
-            api.log_in()
-            while not self._stop.is_set():
-                self._place(api, side, uuid.uuid4().hex)
-                time.sleep(_PAUSE_S)
+    def _run(self, api: ApiClient, side: str) -> None:
+        while not self._stop.is_set():
+            self._place(api, side, uuid.uuid4().hex)
+            time.sleep(_PAUSE_S)
 
     def _place(self, api: ApiClient, side: str, client_order_id: str) -> None:
         """Ask until the answer is final: 201 or 202, or a refusal that no waiting mends."""
@@ -140,4 +147,4 @@ class Load:
                 code = response.text[:80]
             self.tally.others[response.status_code, code] += 1
             self.tally.retry_after.add(response.headers.get("retry-after", ""))
-            return response.status_code in (400, 409, 422)
+            return response.status_code in (400, 401, 403, 409, 422)
