@@ -98,6 +98,8 @@ class Campaign:
         except AssertionError:
             self.findings.add("lost", f"the engine does not start: {engine.log()[-300:]}")
             return False
+        if point == faults.PUBLISHED:
+            publisher.close()  # one that lived through the last kill has no fault set
         if not publisher.is_running:
             publisher.start(fault if point == faults.PUBLISHED else "")
         before_s, before = load.seconds, load.sent
