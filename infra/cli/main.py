@@ -20,6 +20,7 @@ SUBCOMMANDS: Final = {
     "trace": "infra.cli.trace",
     "replay": "infra.cli.replay",
     "journal": "infra.cli.journal",
+    "bench": "infra.cli.bench",
 }
 
 

@@ -1,11 +1,16 @@
-"""Measures the core alone: `python -m tests.bench --help`."""
+"""`python -m tests.bench engine …` measures; `worker …` is one round, which `engine` starts."""
 
 import sys
 
 from hotpath import build
 
 if __name__ == "__main__":
-    mode = build.select_core().mode  # before anything imports the core
-    from tests.bench.engine import main
+    what, *words = sys.argv[1:]
+    build.select_core()  # before anything imports the core
+    if what == "engine":
+        from tests.bench import engine
 
-    sys.exit(main(mode))
+        sys.exit(engine.main(words))
+    from tests.bench import worker
+
+    sys.exit(worker.main(*words))

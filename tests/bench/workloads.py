@@ -7,8 +7,11 @@ itself, so that cancels and moves name orders that are open.
 """
 
 import array
+import hashlib
 import random
+import struct
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from hotpath.core.api import Engine
@@ -45,7 +48,6 @@ class Workload:
     measured_from: int  # word
     commands: int  # measured
     instruments: int
-    resting: int  # orders at the end
 
 
 class _Book:
@@ -86,8 +88,7 @@ class Generator:
         measured_from = len(self.words)
         for _ in range(commands):
             self._step(self.random.randint(1, self.instruments))
-        resting = len(self.open)
-        return Workload(self.words, measured_from, commands, self.instruments, resting)
+        return Workload(self.words, measured_from, commands, self.instruments)
 
     def _set_stage(self) -> None:
         number = 0
@@ -230,7 +231,37 @@ WORKLOADS: Final = {
 }
 
 
-def make_workload(name: str, commands: int, seed: int = 12_345) -> Workload:
+SEED: Final = 12_345
+_HEAD: Final = "<4q"  # measured_from, words, instruments, commands
+
+
+def make_workload(name: str, commands: int, seed: int = SEED) -> Workload:
     """Return a workload of WORKLOADS."""
     mix, instruments, resting = WORKLOADS[name]
     return Generator(MIXES[mix], instruments, resting, seed).generate(commands)
+
+
+def cached(name: str, commands: int, folder: Path) -> Path:
+    """Return the file of a workload; make it if this generator has not made it before."""
+    source = hashlib.blake2b(Path(__file__).read_bytes(), digest_size=6).hexdigest()
+    path = folder / f"{name}-{commands}-{SEED}-{source}.words"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        write(make_workload(name, commands), path)
+    return path
+
+
+def write(workload: Workload, path: Path) -> None:
+    """Write a workload as the C++ yardstick reads it: four words of head, then the commands."""
+    sizes = workload.measured_from, len(workload.words), workload.instruments, workload.commands
+    partial = path.with_suffix(".part")
+    partial.write_bytes(struct.pack(_HEAD, *sizes) + workload.words.tobytes())
+    partial.rename(path)
+
+
+def read(path: Path) -> Workload:
+    """Return the workload of a file."""
+    data = path.read_bytes()
+    measured_from, _, instruments, commands = struct.unpack_from(_HEAD, data)
+    words = array.array("q", data[struct.calcsize(_HEAD) :])
+    return Workload(words, measured_from, commands, instruments)

@@ -1,0 +1,148 @@
+"""One round of one Python engine in a process of its own; prints one JSON document.
+
+    python -m tests.bench worker ENGINE FILE COMMANDS RATE FOLDER
+
+The build of the core is TRADING_CORE's. FILE is what `workloads.write` wrote; the first COMMANDS
+of its measured ones are applied; FOLDER takes the journal.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from librt.vecs import vec
+from mypy_extensions import i64
+
+from hotpath import build
+from hotpath.core.api import Engine
+from hotpath.runtime.batch import BatchApplier
+from hotpath.runtime.journal_reader import Tail
+from hotpath.runtime.journal_writer import JournalWriter
+from shared.domain import records as r
+from shared.wire.journal import encode_batch
+from tests.bench.workloads import Workload, read
+
+_BATCH = 1024  # commands between two resets of the event buffer
+_SYNC_BATCH = 4096  # commands of one group commit
+_LATENCY_COMMANDS = 50_000
+
+
+def main(engine: str, file: str, commands: str, rate: str, folder: str) -> int:
+    workload, count = read(Path(file)), int(commands)
+    if engine == "pure-python":
+        from tests.bench.python_book import measure
+
+        result = measure(workload, count)
+    elif engine == "core-memory":
+        from tests.bench.memory import measure as measure_memory
+
+        result = measure_memory(count)
+    elif engine == "noise":
+        result = {"latency_ns": open_loop(lambda _at: None, count, int(rate))}
+    else:
+        result = measure_core(engine, workload, count, int(rate), Path(folder))
+    print(json.dumps(result))
+    return 0
+
+
+def measure_core(
+    engine: str, workload: Workload, count: int, rate: int, folder: Path
+) -> dict[str, object]:
+    """Return nanoseconds per command, a checksum over all events, and open-loop latencies."""
+    core = _staged(workload, engine != "core")
+    journal = _Journal(folder, engine, workload) if engine.startswith("core+risk+") else None
+    commands = vec[i64](workload.words)
+    end = workload.measured_from + count * r.COMMAND_WORDS
+    step = (_SYNC_BATCH if engine.endswith("+fsync") else _BATCH) * r.COMMAND_WORDS
+    elapsed = checksum = 0
+    for at in range(workload.measured_from, end, step):
+        until = min(at + step, end)
+        started = time.perf_counter_ns()
+        if journal:
+            journal.apply(core, at, until)
+        else:
+            core.apply_many(commands, at, until)
+        elapsed += time.perf_counter_ns() - started
+        if engine == "core+risk":
+            checksum = _add(checksum, core.events_bytes())
+        core.reset_events()
+    if journal:
+        journal.close()
+    result: dict[str, object] = {
+        "ns_per_command": elapsed / count,
+        "compiled": build.core_build().compiled,
+        "checksum": checksum,
+    }
+    if rate:
+        result["latency_ns"] = _latencies(engine, workload, rate)
+    return result
+
+
+def _staged(workload: Workload, risk: bool) -> Engine:
+    """Return an engine with the workload's accounts and resting orders, its tables large enough."""
+    core = Engine(
+        max_instruments=workload.instruments,
+        expected_ids=len(workload.words) // r.COMMAND_WORDS,
+        risk=risk,
+    )
+    commands = vec[i64](workload.words[: workload.measured_from])
+    core.apply_many(commands, 0, workload.measured_from)
+    core.reset_events()
+    return core
+
+
+def _latencies(engine: str, workload: Workload, rate: int) -> list[int]:
+    core = _staged(workload, engine != "core")
+    commands = vec[i64](workload.words)
+    first = workload.measured_from
+
+    def apply(number: int) -> None:
+        core.apply(commands, first + number * r.COMMAND_WORDS)
+        core.reset_events()
+
+    return open_loop(apply, min(_LATENCY_COMMANDS, workload.commands), rate)
+
+
+def open_loop(apply: Callable[[int], object], count: int, rate: int) -> list[int]:
+    """Return done - due of each command, in ns; one is due every 1/rate s, however late we are."""
+    clock, gap_ns, late = time.perf_counter_ns, 1_000_000_000 // rate, [0] * count
+    start = clock() + 1_000_000
+    for number in range(count):
+        due = start + number * gap_ns
+        while clock() < due:
+            pass
+        apply(number)
+        late[number] = clock() - due
+    return late
+
+
+def _add(checksum: int, events: bytes) -> int:
+    for word in memoryview(events).cast("q"):
+        checksum = (checksum * 31 + word) & 0xFFFF_FFFF_FFFF_FFFF
+    return checksum
+
+
+class _Journal:
+    """The runtime's own records and writer: `fsync` syncs every batch, else a write is enough."""
+
+    def __init__(self, folder: Path, engine: str, workload: Workload) -> None:
+        durability = "fsync" if engine.endswith("fsync") else "os"
+        tail = Tail(0, 0, 1, 0, 0)
+        self._writer = JournalWriter(folder, tail, shard=1, epoch=1, durability=durability)
+        self._bytes = workload.words.tobytes()
+        self._sequence = 1
+
+    def apply(self, core: Engine, at: int, until: int) -> None:
+        count = (until - at) // r.COMMAND_WORDS
+        applier = BatchApplier(core)
+        applier.replay(self._bytes[at * 8 : until * 8], count)
+        record = encode_batch(
+            self._sequence, 1, applier.event_counts, applier.commands, applier.events
+        )
+        self._writer.append(record, count)
+        self._writer.make_durable()
+        self._sequence += count
+
+    def close(self) -> None:
+        self._writer.close()
