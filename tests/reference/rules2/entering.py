@@ -42,7 +42,7 @@ def put_in_book(market: Market, order: Order) -> None:
 
 def _waiting_place(market: Market, order: Order) -> str:
     """Return where a new order waits, or nothing if it need not."""
-    if order.link == v.LINK_AFTER_OTHER and not order.ready:
+    if order.link == v.LINK_AFTER_OTHER:
         return LINKED
     if order.order_type in STOP_TYPES:
         return STOPS
@@ -69,6 +69,8 @@ def _rests_at_once(market: Market, order: Order) -> bool:
 
 def begin(market: Market, order: Order) -> None:
     """Let an order whose wait is over go on as if it came now."""
+    if order.place == LINKED:
+        order.link = 0  # the other order is filled: this one stands for itself
     waits = _waiting_place(market, order)
     order.place = INCOMING
     if waits:

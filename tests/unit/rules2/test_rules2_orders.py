@@ -135,6 +135,15 @@ TABLES = {
         A2 sell 10 @105 after=A1    > A2 accepted 10@105 waits
         A1 cancel                   > A1 cancelled 10 REQUESTED; A2 cancelled 10 LINKED
     """,
+    "one triggers other: a stop that has waited for the first waits for its price then": """
+        A1 buy 10 @99               > A1 accepted 10@99 level 10
+        A2 sell 9 stop=95 @90 after=A1 > A2 accepted 9@90 waits
+        B1 sell 10 @99              > B1 accepted 10@99; B1 x A1 10@99 level 0
+        C1 buy 2 @95                > C1 accepted 2@95 level 2
+        D1 sell 1 @95               > D1 accepted 1@95; D1 x C1 1@95 level 1
+                                    > A2 triggered 9@90; A2 x C1 1@95 level 0
+                                    > A2 rested 8@90 level 8
+    """,
     "an order has one link": """
         A1 buy 10 @99               > A1 accepted 10@99 level 10
         A2 sell 10 @105 after=A1    > A2 accepted 10@105 waits
