@@ -4,6 +4,8 @@
 and `base.lock` is what a production host or a function needs. A package has one version in all.
 """
 
+import hashlib
+import json
 import subprocess
 import sys
 import tomllib
@@ -14,6 +16,14 @@ LOCKS = ROOT / "infra/locks"
 OLDEST_PYTHON = "3.11"
 INSTALLERS = ("setuptools", "uv")  # needed before the rest can be installed
 COMMENT = "# Written by `make lock` from pyproject.toml. For all platforms and Python >= 3.11.\n"
+ASKED_FOR = "# asked for: "  # followed by the digest of what pyproject.toml asked for
+
+
+def requirements_digest() -> str:
+    """Return a digest of all that pyproject.toml asks for, so that an old lock can be noticed."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    asked = [project["requires-python"], project["dependencies"], project["optional-dependencies"]]
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 
 def main() -> None:
@@ -34,7 +44,8 @@ def write(name: str, arguments: list[str], source: str = "pyproject.toml", stdin
         "--no-emit-index-url", "--no-emit-find-links", *arguments, source, "-o", str(output),
     ]  # fmt: skip
     subprocess.run(command, cwd=ROOT, check=True, input=stdin, text=True, stdout=subprocess.DEVNULL)
-    output.write_text(COMMENT + output.read_text(encoding="utf-8"), encoding="utf-8")
+    head = f"{COMMENT}{ASKED_FOR}{requirements_digest()}\n"
+    output.write_text(head + output.read_text(encoding="utf-8"), encoding="utf-8")
 
 
 def write_installer_lock() -> None:
