@@ -14,6 +14,7 @@ from hotpath.runtime.faults import ACKNOWLEDGED, RECEIVED, Faults
 from hotpath.runtime.gateway import Gateway, PendingCommand
 from hotpath.runtime.journal_writer import JournalFailed, JournalWriter
 from hotpath.runtime.metrics import Metrics
+from hotpath.runtime.repeats import Repeats
 from hotpath.runtime.sequencer import Sequencer
 from hotpath.runtime.status_file import HALTED, OPEN, STOPPED, StatusFile
 from shared.domain import records as r
@@ -58,6 +59,7 @@ class EngineLoop:
         gateway: Gateway,
         sequencer: Sequencer,
         core: CoreHost,
+        repeats: Repeats,
         journal: JournalWriter,
         status: StatusFile,
         status_words: Callable[[], list[int]],
@@ -70,6 +72,7 @@ class EngineLoop:
         self._gateway = gateway
         self._sequencer = sequencer
         self._core = core
+        self._repeats = repeats
         self._journal = journal
         self._status = status
         self._status_words = status_words
@@ -162,10 +165,15 @@ class EngineLoop:
     ) -> None:
         gateway, metrics = self._gateway, self._metrics
         gateway.durable_sequence = self._sequencer.sequence
+        self._repeats.begin_batch()
         for number, (pending, found) in enumerate(zip(batch, events, strict=True)):
             metrics.events += len(found) // frames.EVENT_BYTES
             if found[0] == r.REJECTED:
                 metrics.rejects[int.from_bytes(found[2:4], "little")] += 1
+                repeat = self._repeats.find(pending[2], found)
+                if repeat is not None:
+                    gateway.answer_repeat(pending, repeat)
+                    continue
             gateway.answer(pending, first + number, time_ns, found)
         gateway.flush()
         self._faults.at(ACKNOWLEDGED)

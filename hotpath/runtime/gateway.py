@@ -9,6 +9,7 @@ from typing import Final, Protocol
 
 from hotpath.runtime.authority import may_command, may_query
 from hotpath.runtime.metrics import Metrics
+from hotpath.runtime.repeats import Repeat
 from hotpath.runtime.session import Session
 from shared.domain import records as r
 from shared.wire import frames
@@ -210,6 +211,16 @@ class Gateway:
         self._send(session, frames.encode_result(request, sequence, time_ns, shown))
         if self._members:
             self._report(session, sequence, time_ns, events)
+
+    def answer_repeat(self, pending: PendingCommand, repeat: Repeat) -> None:
+        """Send the first answer to an order that was sent again. Nobody else is told."""
+        session, request, _ = pending
+        session.queued -= 1
+        events = repeat.events
+        if session.kind == frames.MEMBER:
+            events = _masked(events, session.account_id)
+        frame = frames.encode_repeat(request, repeat.sequence, repeat.time_ns, events, repeat.order)
+        self._send(session, frame)
 
     def _report(self, sender: Session, sequence: int, time_ns: int, events: bytes) -> None:
         """Send execution reports to the members whose orders the events touched."""

@@ -15,10 +15,12 @@ from hotpath.runtime.faults import Faults
 from hotpath.runtime.files import JournalFiles
 from hotpath.runtime.gateway import MAX_SESSIONS, EngineFacts, Gateway
 from hotpath.runtime.health import Document, HealthServer
+from hotpath.runtime.journal_index import JournalIndex
 from hotpath.runtime.journal_writer import JournalLock, JournalWriter
 from hotpath.runtime.metrics import Metrics
 from hotpath.runtime.periodic_sync import PeriodicSync
 from hotpath.runtime.recovery import Recovered, recover
+from hotpath.runtime.repeats import Repeats
 from hotpath.runtime.sequencer import Sequencer
 from hotpath.runtime.status_file import OPEN, STARTING, STATE_NAMES, StatusFile
 from hotpath.runtime.wake import Waker
@@ -87,6 +89,7 @@ class _Engine:
             gateway=self._gateway,
             sequencer=self._sequencer,
             core=self._core,
+            repeats=Repeats(JournalIndex(config.journal), self._core),
             journal=self._journal,
             status=self._status,
             status_words=self._status_words,

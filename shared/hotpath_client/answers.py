@@ -1,5 +1,6 @@
 """Turns the gateway's frames into the values of shared/ports/engine.py."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -34,7 +35,10 @@ def command_result(result: frames.Result) -> CommandResult:
         decode_event(words, result.sequence, index, result.time_ns)
         for index, words in enumerate(result.events)
     ]
-    return CommandResult(result.sequence, result.time_ns, events)
+    if not result.flags & frames.FLAG_REPEAT:
+        return CommandResult(result.sequence, result.time_ns, events)
+    open_now = _open_order(result.order)
+    return CommandResult(result.sequence, result.time_ns, events, is_repeat=True, open_now=open_now)
 
 
 def report_events(report: frames.ExecutionReport) -> list[EngineEvent]:
@@ -96,9 +100,14 @@ def order_view(answer: frames.QueryAnswer) -> OrderView | None:
     if not answer.found:
         return None
     words = answer.words
-    rest = words[views.O_INSTRUMENT : views.O_LEAVES + 1]
-    open_order = OpenOrder(words[views.O_ORDER], *rest) if words[views.O_OPEN] else None
-    return OrderView(words[views.O_ORDER], words[views.O_FIRST_SEQUENCE], open_order)
+    return OrderView(words[views.O_ORDER], words[views.O_FIRST_SEQUENCE], _open_order(words))
+
+
+def _open_order(words: Sequence[int]) -> OpenOrder | None:
+    """Return what rests of the order that an order query's words tell of."""
+    if not words[views.O_OPEN]:
+        return None
+    return OpenOrder(words[views.O_ORDER], *words[views.O_INSTRUMENT : views.O_LEAVES + 1])
 
 
 def engine_status(answer: frames.QueryAnswer) -> EngineStatus:

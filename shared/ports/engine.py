@@ -27,11 +27,17 @@ class EngineRefused(EngineError):
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """A durable command's place in the journal and its events, in order."""
+    """A durable command's place in the journal and its events, in order.
+
+    For an order that was sent before, with the same terms, `is_repeat` is set: sequence and events
+    are those of the first time, and `open_now` is what of the order rests now.
+    """
 
     sequence: int
     time_ns: int
     events: Sequence[EngineEvent]
+    is_repeat: bool = False
+    open_now: "OpenOrder | None" = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from struct import Struct, unpack_from
 from typing import Final
 
 from shared.domain import records as r
+from shared.wire.views import ORDER_WORDS
 
 PROTOCOL_VERSION: Final = 1
 HEADER_BYTES: Final = 8
@@ -41,7 +42,7 @@ QUERY_BOOK: Final = 3  # argument: instrument id; depth: levels a side, 0 for al
 QUERY_OPEN_ORDERS: Final = 4  # argument: account id
 QUERY_ORDER: Final = 5  # argument: order id
 
-FLAG_REPEAT: Final = 1  # COMMAND_RESULT: reserved for answers given from the journal
+FLAG_REPEAT: Final = 1  # COMMAND_RESULT: given from the journal, to a command sent before
 
 
 class GatewayCode(IntEnum):
@@ -131,13 +132,17 @@ class CommandRequest:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A durable command's place in the journal and the words of its events, in order."""
+    """A durable command's place in the journal and the words of its events, in order.
+
+    A repeat (FLAG_REPEAT) carries in `order` what the order is now: the words of an order query.
+    """
 
     request: int
     sequence: int
     time_ns: int
     flags: int
     events: tuple[tuple[int, ...], ...]
+    order: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,24 +288,39 @@ def decode_command(data: bytes) -> CommandRequest:
     return CommandRequest(request, trace, unpack_from(f"<{words}q", data, COMMAND_PREFIX_BYTES))
 
 
-def encode_result(
-    request: int, sequence: int, time_ns: int, events: bytes, flags: int = 0
-) -> bytes:
+def encode_result(request: int, sequence: int, time_ns: int, events: bytes) -> bytes:
     """Encode a result; `events` are the events' words, already little-endian."""
+    return _result(request, sequence, time_ns, 0, events, b"")
+
+
+def encode_repeat(
+    request: int, sequence: int, time_ns: int, events: bytes, order: Sequence[int]
+) -> bytes:
+    """Encode the first command's result again; `order` are the words of views.ORDER_WORDS."""
+    now = Struct(f"<{ORDER_WORDS}q").pack(*order)
+    return _result(request, sequence, time_ns, FLAG_REPEAT, events, now)
+
+
+def _result(
+    request: int, sequence: int, time_ns: int, flags: int, events: bytes, order: bytes
+) -> bytes:
+    length = HEADER_BYTES + _RESULT.size + len(events) + len(order)
+    header = _HEADER.pack(length, COMMAND_RESULT, PROTOCOL_VERSION, 0)
     count = len(events) // EVENT_BYTES
-    body = HEADER_BYTES + _RESULT.size + len(events)
-    header = _HEADER.pack(body, COMMAND_RESULT, PROTOCOL_VERSION, 0)
-    return header + _RESULT.pack(request, sequence, time_ns, flags, count) + events
+    return header + _RESULT.pack(request, sequence, time_ns, flags, count) + events + order
 
 
 def decode_result(data: bytes) -> Result:
     _expect(data, COMMAND_RESULT, _RESULT.size)
     request, sequence, time_ns, flags, count = _RESULT.unpack_from(data, HEADER_BYTES)
     start = HEADER_BYTES + _RESULT.size
-    if len(data) != start + count * EVENT_BYTES:
+    end = start + count * EVENT_BYTES
+    words = ORDER_WORDS if flags & FLAG_REPEAT else 0
+    if len(data) != end + 8 * words:
         raise _malformed("command result")
     events = tuple(_EVENT.unpack_from(data, start + i * EVENT_BYTES) for i in range(count))
-    return Result(request, sequence, time_ns, flags, events)
+    order = unpack_from(f"<{words}q", data, end)
+    return Result(request, sequence, time_ns, flags, events, order)
 
 
 def encode_report(sequence: int, time_ns: int, events: Sequence[tuple[int, bytes]]) -> bytes:

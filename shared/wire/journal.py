@@ -138,6 +138,27 @@ class Record:
             )
             at_word, at_event = at_word + size, end
 
+    def command(self, sequence: int) -> JournaledCommand | None:
+        """Return the one command with this sequence, without decoding the others."""
+        number = sequence - self.first_sequence
+        if not 0 <= number < self.count:
+            return None
+        commands, counts, at = self.command_bytes(), self.event_counts(), 0
+        for _ in range(number):
+            at += 8 * r.command_words(commands[at])
+        first_event = sum(counts[:number])
+        events = self.event_bytes()[8 * r.EVENT_WORDS * first_event :]
+        return JournaledCommand(
+            sequence=sequence,
+            time_ns=self.time_ns,
+            words=unpack_from(f"<{r.command_words(commands[at])}q", commands, at),
+            events=tuple(
+                unpack_from(f"<{r.EVENT_WORDS}q", events, 8 * r.EVENT_WORDS * i)
+                for i in range(counts[number])
+            ),
+            trace=self.traces().get(number, b"") if self.trace_count else b"",
+        )
+
     def epoch(self) -> "EpochMark":
         epoch, process_id, state_hash, _ = _EPOCH.unpack_from(self.data, RECORD_HEADER_BYTES)
         return EpochMark(epoch, process_id, state_hash)
@@ -200,6 +221,17 @@ def encode_epoch(next_sequence: int, time_ns: int, mark: EpochMark) -> bytes:
 def record_length(data: bytes, offset: int) -> int:
     """Return the length that stands at `offset`: 0 where nothing was written. Checks nothing."""
     return int.from_bytes(data[offset : offset + 4], "little")
+
+
+def record_extent(data: bytes, offset: int) -> tuple[int, int] | None:
+    """Return first sequence and number of commands that a record's header at `offset` tells of.
+
+    None where no whole header stands. The record's checksum is not looked at.
+    """
+    if len(data) - offset < RECORD_HEADER_BYTES:
+        return None
+    length, _, first, _, count, *_ = _RECORD.unpack_from(data, offset)
+    return (first, count) if length >= RECORD_HEADER_BYTES else None
 
 
 def decode_record(data: bytes, offset: int = 0) -> Record | None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,10 @@ from shared.domain.ids import SOURCE_LEDGER, administrative_id, member_order_id
 from shared.domain.reject_codes import CancelReason, RejectCode
 from shared.hotpath_client import AsyncEngineClient, MemberSession, SyncEngineClient
 from shared.ports.engine import (
+    CommandResult,
     EngineError,
     EngineRefused,
+    OpenOrder,
 )
 from shared.wire import frames
 from shared.wire.tokens import FUND, READ, TRADE
@@ -62,14 +65,56 @@ def test_an_order_rests_trades_and_is_seen_in_every_query(engine: EngineProcess)
         assert status.sequence == status.durable_sequence == taking.sequence
 
 
-def test_the_same_order_twice_is_refused_with_the_first_ones_sequence(
+def test_the_same_order_twice_gets_its_first_answer_and_its_present_state(
+    engine: EngineProcess,
+) -> None:
+    order = limit_order(1, 1, r.BUY, 100, 5)
+    with engine.client() as client:
+        first = client.submit(order)
+        client.submit(limit_order(2, 1, r.SELL, 100, 2))
+        again = client.submit(order)
+        assert again.is_repeat
+        assert replace(again, is_repeat=False, open_now=None) == first
+        assert again.open_now == OpenOrder(order.order_id, INSTRUMENT, r.BUY, 100, 3)
+        client.submit(limit_order(2, 2, r.SELL, 100, 3))
+        assert client.submit(order).open_now is None
+        assert client.account(1).open_orders == 0  # type: ignore[union-attr]
+    engine.kill()
+    engine.start()
+    with engine.client() as client:
+        done = client.submit(order)
+        assert (done.is_repeat, done.sequence, done.open_now) == (True, first.sequence, None)
+
+
+def test_an_id_with_other_terms_is_refused_with_the_first_ones_sequence(
     engine: EngineProcess,
 ) -> None:
     with engine.client() as client:
         first = client.submit(limit_order(1, 1, r.BUY, 100, 1))
-        (refusal,) = client.submit(limit_order(1, 1, r.BUY, 100, 1)).events
-        assert refusal.reject_code is RejectCode.DUPLICATE_ID
-        assert refusal.words[r.E_FIRST_SEQUENCE] == first.sequence
+        for other in (limit_order(1, 1, r.BUY, 100, 2), limit_order(1, 1, r.BUY, 99, 1)):
+            result = client.submit(other)
+            (refusal,) = result.events
+            assert not result.is_repeat
+            assert refusal.reject_code is RejectCode.DUPLICATE_ID
+            assert refusal.words[r.E_FIRST_SEQUENCE] == first.sequence
+
+
+def test_of_very_many_repeats_in_one_batch_the_last_get_the_refusal_alone(
+    engine: EngineProcess,
+) -> None:
+    orders = [limit_order(1, number, r.BUY, 50, 1) for number in range(1, 901)]
+    with engine.client() as client:
+        first = client.submit_many(orders)
+        again = client.submit_many(orders)
+    for was, now in zip(first, again, strict=True):
+        assert isinstance(was, CommandResult)
+        assert isinstance(now, CommandResult)
+        if now.is_repeat:
+            assert (now.sequence, now.events) == (was.sequence, was.events)
+        else:
+            assert now.events[0].words[r.E_FIRST_SEQUENCE] == was.sequence
+    assert isinstance(again[0], CommandResult)
+    assert again[0].is_repeat
 
 
 def test_a_trace_is_kept_with_the_command_in_the_journal(engine: EngineProcess) -> None:

@@ -42,6 +42,13 @@ def test_results(request: int, sequence: int, time_ns: int, events: list[tuple[i
     assert frames.decode_result(data) == expected
 
 
+@given(requests, st.lists(event, max_size=20), st.lists(words, min_size=7, max_size=7))
+def test_repeats(request: int, events: list[tuple[int, ...]], order: list[int]) -> None:
+    data = frames.encode_repeat(request, 3, 4, b"".join(map(as_bytes, events)), order)
+    expected = frames.Result(request, 3, 4, frames.FLAG_REPEAT, tuple(events), tuple(order))
+    assert frames.decode_result(data) == expected
+
+
 @given(words, words, st.lists(st.tuples(st.integers(0, 32767), event), max_size=20))
 def test_reports(sequence: int, time_ns: int, events: list[tuple[int, tuple[int, ...]]]) -> None:
     rows = [(index, as_bytes(found)) for index, found in events]
