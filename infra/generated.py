@@ -7,7 +7,7 @@ import subprocess
 import sys
 from typing import Final
 
-GENERATORS: Final = ("infra.api_docs", "infra.backoffice_resources")
+GENERATORS: Final = ("infra.api_docs", "infra.backoffice_resources", "infra.rules_document")
 
 
 def main() -> int:

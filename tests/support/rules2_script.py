@@ -307,8 +307,8 @@ def check_table(desk: Desk2, table: str) -> None:
     """Carry out a table's lines: `command > event; event`, more events on lines of their own."""
     steps: list[tuple[str, list[str]]] = []
     for line in table.strip().splitlines():
-        command, _, told = (part.strip() for part in line.partition(">"))
-        events = [event.strip() for event in told.split(";") if event.strip()]
+        command, _, answer = (part.strip() for part in line.partition(">"))
+        events = [event.strip() for event in answer.split(";") if event.strip()]
         if command:
             steps.append((command, events))
         else:

@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import pytest
 
+from infra.rules_document import DOCUMENT, rules_text
 from shared.domain import records, records_v2
 from shared.domain.order_rules import RULES_FILE, Combination, load, order_rules
 from shared.domain.reject_codes import RejectCode
@@ -120,3 +121,7 @@ def test_the_layouts_share_no_number_of_a_kind() -> None:
     ]
     assert not commands_1 & set(commands_2)
     assert text["MASS_CANCELLED"] < records_v2.ORDER_TRIGGERED
+
+
+def test_the_document_shows_the_rules_as_they_are() -> None:
+    assert rules_text() == DOCUMENT.read_text(encoding="utf-8"), "run make generate"

@@ -173,7 +173,10 @@ class Generator:
             kind = pick((v.END_OF_DAY,) * 9 + (v.DELIST_INSTRUMENT,))
             return self._admin(kind, number, 0, {})
         everywhere = int(self.random.random() < 0.05)
-        state = {r.C_STATE: pick(_STATES)}
+        next_session = pick(_STATES)
+        if session == v.SESSION_PRE_OPEN and self.random.random() < 0.6:
+            next_session = v.SESSION_OPENING_UNCROSS
+        state = {r.C_STATE: next_session}
         return self._admin(r.SET_INSTRUMENT_STATE, number, 0, state, flags=everywhere)
 
     def _add_instrument(self, number: int) -> Words:

@@ -9,7 +9,7 @@ from shared.domain.order_rules import order_rules
 from shared.domain.reject_codes_v2 import RejectCodeV2
 from tests.reference.rules2.run import EVENTS, run
 
-SEEDS = range(1, 7)
+SEEDS = range(1, 11)
 COMMANDS = 4_000
 # Answered by the gateway; and refused once in a while only, specified in test_rules2_refusals.
 ELSEWHERE = {"ENGINE_BUSY", "INSTRUMENT_DELISTED"}
