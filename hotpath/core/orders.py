@@ -96,7 +96,6 @@ class OrderCommands:
             return
         price: i64 = c[at + C_PRICE]
         lots: i64 = c[at + C_QUANTITY]
-        self._reserve(lots, lots * self.limit)
         if self.may_rest and not self._crosses():
             order: i64 = self._open(lots)
             ids.fill(~row, order_id, state.sequence, order >> ORDER_SHIFT)
@@ -126,7 +125,11 @@ class OrderCommands:
 
     def replace(self, c: vec[i64], at: i64) -> None:
         state = self.state
-        code: i64 = self._check_replacement(c, at)
+        price: i64 = c[at + C_PRICE]
+        lots: i64 = c[at + C_QUANTITY]
+        code: i64 = MALFORMED
+        if 0 < price <= MAX_PRICE_TICKS and 0 < lots <= MAX_QUANTITY_LOTS:
+            code = self._find_open(c, at)
         if code != ACCEPTED:
             state.refuse(c, at, code, 0)
             return
@@ -136,11 +139,12 @@ class OrderCommands:
         instrument: i64 = self.instrument
         side: i64 = self.side
         order: i64 = self.order
-        price: i64 = c[at + C_PRICE]
-        lots: i64 = c[at + C_QUANTITY]
         old_price: i64 = orders[order + O_PRICE]
         old_lots: i64 = orders[order + O_LEAVES]
-        self._reserve(lots - old_lots, price * lots - old_price * old_lots)
+        code = self._check_and_reserve(price, lots, old_price, old_lots, False)
+        if code != ACCEPTED:
+            state.refuse(c, at, code, 0)
+            return
         level: i64 = level_of(instruments, instrument, side, price)
         if price == old_price and lots <= old_lots:
             total: i64 = reduce(ladder.levels, orders, order, level, lots)
@@ -181,13 +185,16 @@ class OrderCommands:
         if code != ACCEPTED:
             state.refuse(c, at, code, 0)
             return
+        orders = state.book.words
         positions = state.positions.words
         cancelled: i64 = 0
         while cancelled < MASS_CANCEL_BATCH:
             order: i64 = positions[self.position + P_NEWEST_ORDER]
             if order == 0:
                 break
-            self._take_in_hand(order, c[at + C_HEADER])
+            order_id: i64 = orders[order + O_ID]
+            side: i64 = orders[order + O_POSITION] & SIDE_MASK
+            self._take_in_hand(order, order_id, side, c[at + C_HEADER])
             self._cancel_open(CANCEL_MASS)
             cancelled += 1
         self.order_id = c[at + C_ID]
@@ -198,7 +205,7 @@ class OrderCommands:
     # --- checks, in the order of RejectCode ------------------------------------------------------
 
     def _check_new(self, c: vec[i64], at: i64) -> i64:
-        """Check a new order and take it in hand; return ACCEPTED or the code that refuses it."""
+        """Check a new order, take it in hand and reserve what it needs; or return a code."""
         header: i64 = c[at + C_HEADER]
         price: i64 = c[at + C_PRICE]
         lots: i64 = c[at + C_QUANTITY]
@@ -216,36 +223,29 @@ class OrderCommands:
         self.event = side << 8 | header >> 48 << 48
         self.may_rest = is_limit and header >> 24 & 0xFF == GTC
         self.limit = price if is_limit else state.instruments.collar_price(self.instrument, side)
-        code = self._check_risk(self.limit, lots, 0, 0, self.may_rest)
-        if code == ACCEPTED and (
-            state.ids.is_full() or (self.may_rest and not state.book.has_room())
-        ):
-            return CAPACITY
-        return code
+        if not state.ids.is_full() and (state.book.has_room() or not self.may_rest):
+            return self._check_and_reserve(self.limit, lots, 0, 0, self.may_rest)
+        code = self._check(self.limit, lots, 0, 0, self.may_rest)
+        return CAPACITY if code == ACCEPTED else code
 
-    def _check_replacement(self, c: vec[i64], at: i64) -> i64:
-        price: i64 = c[at + C_PRICE]
-        lots: i64 = c[at + C_QUANTITY]
-        if not (0 < price <= MAX_PRICE_TICKS and 0 < lots <= MAX_QUANTITY_LOTS):
-            return MALFORMED
-        code: i64 = self._find_open(c, at)
-        if code != ACCEPTED:
-            return code
-        orders = self.state.book.words
-        open_price: i64 = orders[self.order + O_PRICE]
-        open_lots: i64 = orders[self.order + O_LEAVES]
-        return self._check_risk(price, lots, open_price, open_lots, False)
-
-    def _check_risk(
+    def _check_and_reserve(
         self, price: i64, lots: i64, open_price: i64, open_lots: i64, may_rest: bool
     ) -> i64:
-        state = self.state
-        instruments = state.instruments.words
+        """Return the code that refuses the order; reserve what it adds to an open one if none."""
+        code: i64 = self._check(price, lots, open_price, open_lots, may_rest)
+        if code == ACCEPTED:
+            self._reserve(lots - open_lots, price * lots - open_price * open_lots)
+        return code
+
+    def _check(self, price: i64, lots: i64, open_price: i64, open_lots: i64, may_rest: bool) -> i64:
+        instruments = self.state.instruments.words
         if not self.risk:
             return check_terms(instruments, self.instrument, price, lots)
+        accounts = self.state.accounts.words
+        positions = self.state.positions.words
         return check_order(
-            state.accounts.words,
-            state.positions.words,
+            accounts,
+            positions,
             instruments,
             self.position,
             self.side,
@@ -295,15 +295,15 @@ class OrderCommands:
         order: i64 = slot_in(rows, row) << ORDER_SHIFT
         if order == 0:
             return self._why_not_open(c, at)
-        position: i64 = state.book.words[order + O_POSITION] & ~SIDE_MASK
+        position_and_side: i64 = state.book.words[order + O_POSITION]
+        position: i64 = position_and_side & ~SIDE_MASK
         instrument: i64 = state.positions.words[position + P_INSTRUMENT]
         if state.instruments.words[instrument + I_ID] != header >> 48:
             return self._why_not_open(c, at)
-        self.order_id = order_id
         self.account_id = account_id
         self.instrument = instrument
         self.position = position
-        self._take_in_hand(order, header)
+        self._take_in_hand(order, order_id, position_and_side & SIDE_MASK, header)
         return ACCEPTED
 
     def _why_not_open(self, c: vec[i64], at: i64) -> i64:
@@ -319,12 +319,10 @@ class OrderCommands:
 
     # --- the order in hand -----------------------------------------------------------------------
 
-    def _take_in_hand(self, order: i64, header: i64) -> None:
+    def _take_in_hand(self, order: i64, order_id: i64, side: i64, header: i64) -> None:
         """Take an open order of the position in hand; `header` is the command's."""
-        orders = self.state.book.words
         self.order = order
-        self.order_id = orders[order + O_ID]
-        side: i64 = orders[order + O_POSITION] & SIDE_MASK
+        self.order_id = order_id
         self.side = side
         self.event = side << 8 | header >> 48 << 48
 
