@@ -102,7 +102,7 @@ def _take_best_price(market: Market, order: Order) -> bool:
     """Turn a market-to-limit order into a limit order at the best price within its bound."""
     best = book.counterparty(market, order)
     if best:
-        order.limit = best.price
+        order.limit, order.order_type = best.price, r.LIMIT
     return best is not None
 
 

@@ -84,8 +84,9 @@ def trade(
     fees.charge(market, order, cost, fees.AUCTION_FEE if auction else fees.TAKER)
     fees.charge(market, resting, cost, fees.AUCTION_FEE if auction else fees.MAKER)
     note_price(market, instrument, price)
-    if not auction:
-        book.replenish(market, resting)
+    if auction:
+        return  # the rest follows when the whole auction has traded
+    book.replenish(market, resting)
     for side in (order, resting):
         leaving.after_trade(market, side)
 

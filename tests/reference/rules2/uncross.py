@@ -101,17 +101,19 @@ def uncross(market: Market, instrument: Instrument, following: int) -> None:
 
 
 def _trade_at(market: Market, price: int, buys: list[Order], sells: list[Order]) -> None:
+    """Trade at one price. Links act afterwards: in between they would leave a crossed book."""
     buys = [order for order in buys if _limit(order) >= price]
     sells = [order for order in sells if _limit(order) <= price]
+    traded: list[Order] = []
     while buys and sells:
         buy, sell = buys[0], sells[0]
-        if buy.order_id not in market.orders:
-            buys.pop(0)
-        elif sell.order_id not in market.orders:
-            sells.pop(0)
-        else:
-            lots = min(buy.leaves, sell.leaves)
-            matching.trade(market, buy, sell, price, lots, auction=True)
+        lots = min(buy.leaves, sell.leaves)
+        matching.trade(market, buy, sell, price, lots, auction=True)
+        traded += [buy, sell]
+        buys = buys if buy.leaves else buys[1:]
+        sells = sells if sell.leaves else sells[1:]
+    for order in traded:
+        leaving.after_trade(market, order)
     for order in list(market.orders.values()):
         refresh = order.place == BOOK and order.has(v.ORDER_ICEBERG) and order.shown == 0
         if refresh:

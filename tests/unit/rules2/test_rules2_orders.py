@@ -28,6 +28,14 @@ TABLES = {
                                     > B1 rested 6@101 level 6
         book                        > 101x6 | 102x4
     """,
+    "a market-to-limit order is a limit order from then on": """
+        A1 sell 4 @101              > A1 accepted 4@101 level 4
+        A2 sell 4 @102              > A2 accepted 4@102 level 4
+        B1 buy 10 mtl               > B1 accepted 10@0; B1 x A1 4@101 level 0
+                                    > B1 rested 6@101 level 6
+        B1 replace 6 @103           > B1 replaced 6@103; B1 x A2 4@102 level 0
+                                    > B1 rested 2@103 level 2
+    """,
     "a market-to-limit order that finds nobody is cancelled": """
         B1 buy 10 mtl               > B1 accepted 10@0; B1 cancelled 10 NO_LIQUIDITY
     """,

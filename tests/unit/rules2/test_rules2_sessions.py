@@ -2,6 +2,9 @@
 
 import pytest
 
+from shared.domain import records as r
+from shared.domain import records_v2 as v
+from tests.support.rules2_events import tell
 from tests.support.rules2_script import Desk2, check_table
 
 SESSIONS = {
@@ -70,11 +73,35 @@ SESSIONS = {
         end-of-day                  > instrument; A3 expired 5 DAY_OVER; A1 expired 5 DAY_OVER
         book                        > 98x5 |
     """,
+    "linked orders may both trade in an auction: links act when it has traded": """
+        session volatility_auction  > session volatility_auction
+        A1 buy 5 @101               > A1 accepted 5@101 level 5
+        A2 buy 5 @100 oco=A1        > A2 accepted 5@100 level 5
+        B1 sell 6 @100              > B1 accepted 6@100 level 6
+        uncross continuous          > uncrossed 6@100 surplus +4; A1 x B1 5@100 auction
+                                    > A2 x B1 1@100 auction; A2 cancelled 4 LINKED
+                                    > session continuous
+    """,
     "a delisted instrument takes nothing any more": """
         session closed              > session closed
         delist                      > REJECTED POSITIONS_OPEN
     """,
 }
+
+
+def test_an_instrument_that_nobody_owns_is_delisted_and_its_orders_go(desk2: Desk2) -> None:
+    terms = {3: 100, 4: 1, r.C_MAX_ORDER_LOTS: 50, r.C_INSTRUMENT_CURRENCY: 840}
+    desk2.administer(r.ADD_INSTRUMENT, values=terms, instrument=2)
+    buy = desk2.order_words("A1 buy 5 @99")
+    buy[0] = r.pack_command_header(r.PLACE_ORDER, 0, r.LIMIT, r.GTC, 0, 2)
+    desk2.send(buy[:8])
+    desk2.administer(r.SET_INSTRUMENT_STATE, values={4: v.SESSION_CLOSED}, instrument=2)
+    events = desk2.administer(v.DELIST_INSTRUMENT, instrument=2)
+    assert [tell(event) for event in events] == ["session delisted", "A1 cancelled 5 DELISTED"]
+    again = desk2.administer(v.DELIST_INSTRUMENT, instrument=2)
+    assert [tell(event) for event in again] == ["REJECTED INSTRUMENT_DELISTED"]
+
+
 # Buys and sells in a call, then what the uncross gives.
 UNCROSS = {
     "maximum volume": ("buy 10 @101, buy 5 @100, sell 12 @100", "12@100 surplus +3"),
