@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from ministack.core import lambda_runtime
-from ministack.services import lambda_svc, stepfunctions
+from ministack.services import cloudwatch_logs, lambda_svc, stepfunctions
 from ministack.services.cloudformation import provisioners
 
 _HANDLER_FAILED: Final = "__handler_failed__"
@@ -32,6 +32,7 @@ _QUIET_LOG_CONFIRM_S: Final = 0.002
 _STATE_MACHINE_DELAY_S: Final = 0.15
 _WORKERS_PER_FUNCTION: Final = 4
 _LONGEST_QUEUE_WAIT_S: Final = 30.0
+_INVOCATIONS_LOGGED: Final = 2_000  # per function
 
 
 def apply_all(worker_environment: Mapping[str, str]) -> None:
@@ -42,6 +43,7 @@ def apply_all(worker_environment: Mapping[str, str]) -> None:
     start_state_machines_at_once()
     isolate_workers(worker_environment)
     bound_workers()
+    bound_logs()
 
 
 def report_exception_classes() -> None:
@@ -159,6 +161,32 @@ def bound_workers() -> None:
             turn.release()
 
     lambda_svc._execute_function_warm = execute_in_turn
+
+
+def bound_logs() -> None:
+    """Keep the log streams of each function's newest invocations only.
+
+    Defect: every line is kept in memory for good, about 1.3 KB an invocation, and every checkpoint
+    copies them all.
+    """
+    emit = lambda_svc._emit_lambda_logs
+    lock = threading.Lock()
+
+    def emit_and_forget(function: dict[str, Any], *arguments: Any, **named: Any) -> None:
+        emit(function, *arguments, **named)
+        name = (function.get("config") or function).get("FunctionName", "")
+        group = cloudwatch_logs._log_groups.get(f"/aws/lambda/{name}")
+        if group is not None:
+            with lock:
+                keep_newest(group["streams"], _INVOCATIONS_LOGGED)
+
+    lambda_svc._emit_lambda_logs = emit_and_forget
+
+
+def keep_newest(entries: dict[str, Any], count: int) -> None:
+    """Remove the oldest entries until at most `count` are left."""
+    while len(entries) > count:
+        entries.pop(next(iter(entries)), None)
 
 
 class _ModuleWith:
