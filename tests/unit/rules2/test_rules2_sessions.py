@@ -139,6 +139,16 @@ PRICES = {
         A2 buy 5 @106               > REJECTED PRICE_COLLAR
         A3 buy 5 @94                > REJECTED PRICE_COLLAR
     """,
+    "at the end of the day the last price becomes the reference": """
+        terms static=500            > instrument
+        A1 sell 1 @104              > A1 accepted 1@104 level 1
+        B1 buy 1 @104               > B1 accepted 1@104; B1 x A1 1@104 level 0
+        B2 buy 1 @109               > REJECTED PRICE_COLLAR
+        session closed              > session closed
+        end-of-day                  > instrument
+        session continuous          > session continuous
+        B3 buy 1 @109               > B3 accepted 1@109 level 1
+    """,
     "the dynamic collar cancels what would go too far": """
         terms dynamic=200           > instrument
         A1 sell 5 @102              > A1 accepted 5@102 level 5

@@ -44,6 +44,22 @@ STOPS = {
         D3 sell 1 @101              > D3 accepted 1@101; D3 x A3 1@101 level 0
                                     > C1 triggered 5@88; C1 x A4 5@100 level 4
     """,
+    "of sells, the one with the highest stop price goes first": """
+        A1 buy 1 @95                > A1 accepted 1@95 level 1
+        C1 sell 1 stop=95 @95       > C1 accepted 1@95 waits
+        C2 sell 1 stop=96 @95       > C2 accepted 1@95 waits
+        D1 sell 1 @95               > D1 accepted 1@95; D1 x A1 1@95 level 0
+                                    > C2 triggered 1@95; C2 rested 1@95 level 1
+                                    > C1 triggered 1@95; C1 rested 1@95 level 2
+    """,
+    "a trailing stop to buy follows the market down": """
+        A1 sell 1 @96               > A1 accepted 1@96 level 1
+        C1 buy 5 trail=3            > C1 accepted 5@0 waits
+        D1 buy 1 @96                > D1 accepted 1@96; D1 x A1 1@96 level 0
+        A2 sell 1 @99               > A2 accepted 1@99 level 1
+        D2 buy 1 @99                > D2 accepted 1@99; D2 x A2 1@99 level 0
+                                    > C1 triggered 5@113; C1 cancelled 5 NO_LIQUIDITY
+    """,
     "a stop with nobody to trade with is cancelled": """
         C1 buy 5 stop=100           > C1 accepted 5@0 waits; C1 triggered 5@110
                                     > C1 cancelled 5 NO_LIQUIDITY
@@ -92,6 +108,11 @@ PEGS = {
         C1 buy 5 peg=primary @99          > C1 accepted 5@98 level 5
         session halted                    > session halted; C1 repriced 98 to 0
         session continuous                > session continuous; C1 repriced 0 to 98
+    """,
+    "pegs wait in a call as well": """
+        A1 buy 5 @98                      > A1 accepted 5@98 level 5
+        C1 buy 5 peg=primary @99          > C1 accepted 5@98 level 5
+        session closing_auction           > session closing_auction; C1 repriced 98 to 0
     """,
     "a peg cannot be replaced": """
         A1 buy 5 @98                      > A1 accepted 5@98 level 5
