@@ -16,6 +16,7 @@ from shared.edge.auth import principal
 from shared.edge.engine import engine
 from shared.edge.http import HttpApp
 from shared.edge.problems import Problem
+from shared.edge.rate_limit import rate_limit
 from shared.edge.settings import dsn
 from shared.edge.stream_handler import StreamRecord, stream_handler
 from shared.edge.tracing import start_trace, trace_id
@@ -37,7 +38,11 @@ def _tasks() -> Tasks:
     return Tasks(_source, engine(), open_stream(), instruments())
 
 
-@app.get("/api/v1/settlements", summary="List the caller's settlements, newest first")
+@app.get(
+    "/api/v1/settlements",
+    summary="List the caller's settlements, newest first",
+    middlewares=[rate_limit("reads")],
+)
 def list_settlements(
     before: Annotated[int | None, Query(ge=1, description="next_before of a page")] = None,
     limit: Annotated[int, Query(ge=1, le=queries.MAX_PAGE)] = 50,
@@ -47,7 +52,11 @@ def list_settlements(
         return queries.list_settlements(uow, instruments(), account_id, before, limit)
 
 
-@app.get("/api/v1/settlements/<instruction_id>", summary="Show one settlement with its trades")
+@app.get(
+    "/api/v1/settlements/<instruction_id>",
+    summary="Show one settlement with its trades",
+    middlewares=[rate_limit("reads")],
+)
 def get_settlement(
     instruction_id: Annotated[str, Path(pattern=r"^[0-9-]{1,64}$")],
 ) -> SettlementDetail:

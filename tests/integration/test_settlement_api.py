@@ -21,6 +21,7 @@ from tests.support.servers import (  # noqa: F401
     Server,
     migrated_databases,
     postgres_server,
+    redis_server,
     stores,
 )
 
@@ -31,10 +32,12 @@ ANNE, BERT, CLEO = 1001, 1002, 1003
 def database(
     postgres_server: Server,  # noqa: F811
     migrated_databases: MigratedDatabases,  # noqa: F811
+    redis_server: Server,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[ClearingDatabase]:
     with clearing_database(postgres_server, migrated_databases) as found:
         monkeypatch.setattr(app, "_source", lambda: found.settlement)
+        monkeypatch.setenv("REDIS_URL", redis_server.url)
         yield found
 
 
