@@ -96,6 +96,28 @@ class PublisherConfig:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class FollowerConfig:
+    """
+    TRADING_JOURNAL            folder of the journal
+    TRADING_SNAPSHOT_COMMANDS  a snapshot each time so many commands are durable, default 500,000
+    TRADING_SNAPSHOT_KEEP      how many snapshots stay, default 3
+    """
+
+    journal: Path
+    every_commands: int
+    keep: int
+
+    @classmethod
+    def from_environment(cls, given: Mapping[str, str] | None = None) -> "FollowerConfig":
+        values = os.environ if given is None else given
+        return cls(
+            journal=Path(_required(values, "TRADING_JOURNAL")),
+            every_commands=_integer(values, "TRADING_SNAPSHOT_COMMANDS", 500_000, 1, 1 << 40),
+            keep=_integer(values, "TRADING_SNAPSHOT_KEEP", 3, 1, 1000),
+        )
+
+
 def _required(values: Mapping[str, str], name: str) -> str:
     value = values.get(name)
     if not value:

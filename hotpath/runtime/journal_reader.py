@@ -57,12 +57,17 @@ class Tail:
 class JournalScan:
     """Iterates over every record with its place; `tail` is there when the iteration has ended."""
 
-    def __init__(self, directory: Path, shard: int | None = None) -> None:
+    def __init__(
+        self, directory: Path, shard: int | None = None, start: Tail | None = None
+    ) -> None:
+        """`start` is where a part that is known already ends; without it, all is read."""
         self._directory = directory
         self._shard = shard
-        self._next_sequence = 1
-        self._epoch = 0
+        self._start = start or Tail(0, 0, 1, 0, 0)
+        self._next_sequence = self._start.next_sequence
+        self._epoch = self._start.epoch
         self.tail: Tail | None = None
+        self.shard_read = 0  # as the last header says
 
     def __iter__(self) -> Iterator[tuple[Path, int, Record]]:
         """Yield (segment, offset, record).
@@ -78,9 +83,16 @@ class JournalScan:
         if not paths:
             self.tail = Tail(0, 0, 1, 0, 0)
         for path in paths:
+            if segment_number(path) < self._start.number:
+                continue
             data = path.read_bytes()
-            self._check_header(path, decode_header(path, data))
-            offset = SEGMENT_HEADER_BYTES
+            header = decode_header(path, data)
+            if segment_number(path) == self._start.number:
+                self._check_terms(path, header)
+                offset = self._start.offset
+            else:
+                self._check_header(path, header)
+                offset = SEGMENT_HEADER_BYTES
             while (record := decode_record(data, offset)) is not None:
                 self._check_order(path, offset, record)
                 yield path, offset, record
@@ -91,14 +103,23 @@ class JournalScan:
             number = segment_number(path)
             self.tail = Tail(number, offset, self._next_sequence, self._epoch, len(rest))
 
-    def _check_header(self, path: Path, header: SegmentHeader) -> None:
+    @property
+    def epoch(self) -> int:
+        """Return the epoch of the record that the iteration stands at."""
+        return self._epoch
+
+    def _check_terms(self, path: Path, header: SegmentHeader) -> None:
         if self._shard is not None and header.shard != self._shard:
             raise JournalError(f"{path} is of shard {header.shard}, not of {self._shard}")
+        self.shard_read = header.shard
         if header.rules_version != RULES_VERSION:
             raise JournalError(
                 f"{path} was written under rules {header.rules_version}; this program has "
                 f"{RULES_VERSION} and would give other events"
             )
+
+    def _check_header(self, path: Path, header: SegmentHeader) -> None:
+        self._check_terms(path, header)
         first_of_all = self._next_sequence == 1 and self._epoch == 0
         if not first_of_all and header.first_sequence != self._next_sequence:
             raise JournalDamaged(

@@ -127,7 +127,7 @@ class _Engine:
 
     def _recover(self) -> Recovered:
         started_s = time.monotonic()
-        recovered = recover(self._config.journal, self._config.shard)
+        recovered = recover(self._config.journal, self._config.shard, from_snapshot=True)
         if recovered.tail.torn_bytes:
             log.warning("dropped an unfinished write of %d bytes", recovered.tail.torn_bytes)
         noted = self._status.durable_sequence
@@ -138,7 +138,10 @@ class _Engine:
                 noted,
             )
         log.info(
-            "recovered %d commands in %.2f s", recovered.sequence, time.monotonic() - started_s
+            "recovered %d commands in %.2f s, from a snapshot of %d",
+            recovered.sequence,
+            time.monotonic() - started_s,
+            recovered.snapshot_sequence,
         )
         return recovered
 

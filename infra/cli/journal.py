@@ -24,7 +24,7 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON on stan
 
 @click.group()
 def journal() -> None:
-    """Inspect, verify and replay the engine's journal. Reads only, also while the engine runs."""
+    """Inspect, verify and replay the engine's journal, also while the engine runs."""
 
 
 @journal.command()
@@ -60,9 +60,20 @@ def verify(folder: Path | None, as_json: bool) -> None:
 @_FOLDER
 @_JSON
 def replay(until: int, instrument_id: int | None, folder: Path | None, as_json: bool) -> None:
-    """Rebuild the state as it was behind a sequence; print its hash, and a book if asked."""
+    """Rebuild the state as it was behind a sequence, from the snapshot before it if there is one;
+    print its hash, and a book if asked."""
     with _view() as view:
         _print(view.replayed(_folder(folder), until, instrument_id), as_json)
+
+
+@journal.command()
+@click.option("--keep", type=click.IntRange(min=1), default=3, show_default=True)
+@_FOLDER
+@_JSON
+def snapshot(keep: int, folder: Path | None, as_json: bool) -> None:
+    """Write a snapshot of what is durable, from the last one and the journal behind it."""
+    with _view() as view:
+        _print(view.write_snapshot(_folder(folder), keep), as_json)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from typing import Any, Final
 from hotpath import build
 from hotpath.runtime.journal_reader import JournalScan
 from hotpath.runtime.recovery import recover
+from hotpath.runtime.snapshot_writer import SnapshotWriter
 from shared.domain import records as r
 from shared.wire.journal import EPOCH, JournaledCommand
 
@@ -34,7 +35,7 @@ def replayed(folder: Path, until: int | None = None, instrument_id: int | None =
     UnknownInstrument
         There is no such book at that sequence.
     """
-    recovered = recover(folder, until=until)
+    recovered = recover(folder, until=until, from_snapshot=until is not None)
     engine = recovered.engine
     found: Document = {
         "sequence": engine.sequence,
@@ -50,6 +51,18 @@ def replayed(folder: Path, until: int | None = None, instrument_id: int | None =
             raise UnknownInstrument(f"instrument {instrument_id} is not known at that sequence")
         found["bids"], found["asks"] = levels
     return found
+
+
+def write_snapshot(folder: Path, keep: int) -> Document:
+    """Write a snapshot of what is durable; its path is empty when the newest one holds it all.
+
+    Raises
+    ------
+    JournalError
+        The journal is not sound, or replaying it gives other events than it holds.
+    """
+    path = SnapshotWriter(folder, keep).advance(1)
+    return {"snapshot": str(path or ""), "bytes": path.stat().st_size if path else 0}
 
 
 def document(command: JournaledCommand) -> Document:

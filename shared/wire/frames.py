@@ -290,24 +290,16 @@ def decode_command(data: bytes) -> CommandRequest:
 
 def encode_result(request: int, sequence: int, time_ns: int, events: bytes) -> bytes:
     """Encode a result; `events` are the events' words, already little-endian."""
-    return _result(request, sequence, time_ns, 0, events, b"")
+    head = _RESULT.pack(request, sequence, time_ns, 0, len(events) // EVENT_BYTES)
+    return frame(COMMAND_RESULT, head + events)
 
 
 def encode_repeat(
     request: int, sequence: int, time_ns: int, events: bytes, order: Sequence[int]
 ) -> bytes:
     """Encode the first command's result again; `order` are the words of views.ORDER_WORDS."""
-    now = Struct(f"<{ORDER_WORDS}q").pack(*order)
-    return _result(request, sequence, time_ns, FLAG_REPEAT, events, now)
-
-
-def _result(
-    request: int, sequence: int, time_ns: int, flags: int, events: bytes, order: bytes
-) -> bytes:
-    length = HEADER_BYTES + _RESULT.size + len(events) + len(order)
-    header = _HEADER.pack(length, COMMAND_RESULT, PROTOCOL_VERSION, 0)
-    count = len(events) // EVENT_BYTES
-    return header + _RESULT.pack(request, sequence, time_ns, flags, count) + events + order
+    head = _RESULT.pack(request, sequence, time_ns, FLAG_REPEAT, len(events) // EVENT_BYTES)
+    return frame(COMMAND_RESULT, head + events + Struct(f"<{ORDER_WORDS}q").pack(*order))
 
 
 def decode_result(data: bytes) -> Result:

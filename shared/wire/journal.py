@@ -102,6 +102,11 @@ class Record:
         """Return the sequence of its last command; of the one before it when it has none."""
         return self.first_sequence + self.count - 1
 
+    @property
+    def check(self) -> int:
+        """Return its CRC-32C."""
+        return int.from_bytes(self.data[4:8], "little")
+
     def event_counts(self) -> tuple[int, ...]:
         return unpack_from(f"<{self.count}I", self.data, RECORD_HEADER_BYTES)
 

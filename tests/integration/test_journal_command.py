@@ -46,6 +46,19 @@ def test_replay_shows_the_book_as_it_was(engine: EngineProcess) -> None:
     assert after["bids"] == []
 
 
+def test_a_snapshot_is_written_once_and_replay_goes_on_from_it(engine: EngineProcess) -> None:
+    folder = ["--journal", str(engine.journal), "--json"]
+    with engine.client() as client:
+        client.submit_many([limit_order(1, n, r.BUY, 90 + n, 1) for n in range(20)])
+        written = json.loads(run("snapshot", *folder))
+        assert Path(written["snapshot"]).stat().st_size == written["bytes"] > 0
+        assert json.loads(run("snapshot", *folder))["snapshot"] == ""
+        client.submit(limit_order(1, 30, r.BUY, 80, 1))
+        status = client.status()
+    found = json.loads(run("replay", "--until", str(status.sequence), *folder))
+    assert found["state_hash"] == f"{status.state_hash:016x}"
+
+
 def test_inspect_tells_each_command_with_its_events(engine: EngineProcess) -> None:
     with engine.client() as client:
         placed = client.submit(limit_order(1, 1, r.BUY, 100, 5))
