@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import pytest
 
 from infra import bootstrap
+from infra.lock import ASKED_FOR, requirements_digest
 
 LOCKS = sorted(bootstrap.LOCKS.glob("*.lock"))
 
@@ -176,7 +177,7 @@ def test_an_unchanged_environment_needs_nothing(
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
 def test_every_locked_package_has_one_version_and_a_hash(lock: Path) -> None:
     text = lock.read_text(encoding="utf-8")
-    blocks = re.split(r"\n(?=[a-z0-9])", text.split("\n", 1)[1].strip())
+    blocks = re.split(r"\n(?=[a-z0-9])", re.sub(r"^#.*\n", "", text, flags=re.MULTILINE).strip())
     assert blocks
     for block in blocks:
         assert re.match(r"[a-z0-9._\[\],-]+==\S+", block), block[:80]
@@ -186,6 +187,12 @@ def test_every_locked_package_has_one_version_and_a_hash(lock: Path) -> None:
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
 def test_a_lock_names_no_index(lock: Path) -> None:
     assert "://" not in lock.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", LOCKS, ids=lambda path: path.name)
+def test_a_lock_is_made_from_what_the_project_asks_for_now(path: Path) -> None:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert f"{ASKED_FOR}{requirements_digest()}" in lines, "run `make lock`"
 
 
 @pytest.mark.parametrize("name, extras", [
