@@ -23,6 +23,7 @@ from tests.bench.workloads import WORKLOADS, cached
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 CPP_SOURCE: Final = Path(__file__).parent / "cpp" / "baseline.cpp"
+JAVA_FOLDER: Final = Path(__file__).parent / "java"
 CACHE: Final = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "trading-bench"
 RATE: Final = 200_000  # commands a second of the open loop
 
@@ -35,7 +36,11 @@ ENGINES: Final = (
     "cpp+risk",
     "interpreted",
     "pure-python",
+    "exchange-core",
 )
+_MAVEN_TIMEOUT_S: Final = 120
+_JAVA_PASSES: Final = 8  # in one process; the last one counts, when all is compiled
+
 # These are slow: fewer commands, in the small workloads only.
 SLOW_COMMANDS: Final = {"interpreted": 5_000, "pure-python": 1_000}
 SMALL_WORKLOADS: Final = ("ec1k", "it1k")
@@ -85,6 +90,7 @@ class Bench:
         self.tell = tell
         self.skipped: dict[str, str] = {}
         self.program = folder / "baseline"
+        self.classpath = ""
 
     def prepare(self, engines: list[str]) -> list[str]:
         """Build what is built here; return the engines that can run, note why others cannot."""
@@ -102,10 +108,30 @@ class Bench:
             if not self.program.exists():
                 flags = ["-O3", "-march=native", "-std=c++17", "-o", str(self.program)]
                 subprocess.run(["g++", *flags, str(CPP_SOURCE)], check=True)
+        elif engine == "exchange-core":
+            return self._build_java()
         elif engine == "pure-python" and not _imports("lightmatchingengine"):
             return "lightmatchingengine is not installed (the `bench` extra has it)"
         elif engine.startswith("core") and not _has_compiled_core():
             return "there is no compiled core; run `make wheel`"
+        return ""
+
+    def _build_java(self) -> str:
+        """Compile the harness of exchange-core's book; return why that cannot be done, or ""."""
+        missing = [tool for tool in ("mvn", "javac") if not shutil.which(tool)]
+        if missing:
+            return f"{missing[0]} is not installed"
+        paths = self.folder / "classpath"
+        goal = ["dependency:build-classpath", f"-Dmdep.outputFile={paths}"]
+        maven = ["mvn", "-q", "-f", str(JAVA_FOLDER / "pom.xml"), *goal]
+        try:
+            subprocess.run(maven, check=True, capture_output=True, timeout=_MAVEN_TIMEOUT_S)
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
+            return "Maven does not serve it here"
+        self.classpath = f"{self.folder}:{paths.read_text(encoding='utf-8').strip()}"
+        source = str(JAVA_FOLDER / "ExchangeCoreBook.java")
+        compiler = ["javac", "-d", str(self.folder), "-cp", self.classpath, source]
+        subprocess.run(compiler, check=True, capture_output=True)
         return ""
 
     def rounds(
@@ -126,6 +152,8 @@ class Bench:
         """Return what one round of an engine on a workload gives."""
         if engine.startswith("cpp"):
             return self._measure_cpp("risk" if engine == "cpp+risk" else "bare", file)
+        if engine == "exchange-core":
+            return self._measure_java(file)
         commands = min(SLOW_COMMANDS.get(engine, self.commands), self.commands)
         latency = engine in ("core", "core+risk")
         name = "core+risk" if engine == "interpreted" else engine
@@ -154,11 +182,15 @@ class Bench:
             "latency_ns": [int(line) for line in latencies],
         }
 
+    def _measure_java(self, file: Path) -> dict[str, Any]:
+        command = ["java", "-cp", self.classpath, "ExchangeCoreBook", str(file), str(_JAVA_PASSES)]
+        return {"compiled": True, "ns_per_command": float(_run(command))}
+
 
 def _run(command: list[str], mode: str = "auto") -> str:
     environment = os.environ | {"TRADING_CORE": mode}
     done = subprocess.run(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True
     )
     return done.stdout
 
