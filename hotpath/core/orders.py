@@ -37,6 +37,7 @@ from hotpath.core.matching import Matching, crosses
 from hotpath.core.positions import P_INSTRUMENT, P_NEWEST_ORDER, P_OPEN_ORDERS
 from hotpath.core.risk import check_order, check_terms, reserve
 from hotpath.core.state import State
+from hotpath.core.terms import is_well_formed_order
 from shared.domain.ids import MAX_ACCOUNT_ID
 from shared.domain.records import (
     C_ACCOUNT,
@@ -45,9 +46,6 @@ from shared.domain.records import (
     C_PRICE,
     C_QUANTITY,
     GTC,
-    IOC,
-    LIMIT,
-    MARKET,
     MASS_CANCEL_BATCH,
     MASS_CANCELLED,
     MAX_PRICE_TICKS,
@@ -56,7 +54,6 @@ from shared.domain.records import (
     ORDER_CANCELLED,
     ORDER_REPLACED,
     ORDER_RESTED,
-    SELL,
 )
 
 _RESTING: Final = 1 << 32  # the flags of records.py where an event's header has them
@@ -209,7 +206,7 @@ class OrderCommands:
         header: i64 = c[at + C_HEADER]
         price: i64 = c[at + C_PRICE]
         lots: i64 = c[at + C_QUANTITY]
-        if not _is_well_formed_order(header, price, lots):
+        if not is_well_formed_order(header, price, lots):
             return MALFORMED
         code: i64 = self._find_position(c, at)
         if code != ACCEPTED:
@@ -392,16 +389,3 @@ class OrderCommands:
             contra,
             level_lots,
         )
-
-
-def _is_well_formed_order(header: i64, price: i64, lots: i64) -> bool:
-    """Return whether a PLACE_ORDER's own words lie in their declared ranges."""
-    order_type: i64 = header >> 16 & 0xFF
-    time_in_force: i64 = header >> 24 & 0xFF
-    if header >> 8 & 0xFF > SELL or header >> 32 & 0xFFFF != 0:
-        return False
-    if time_in_force != GTC and time_in_force != IOC:
-        return False
-    if order_type == LIMIT:
-        return 0 < price <= MAX_PRICE_TICKS and 0 < lots <= MAX_QUANTITY_LOTS
-    return order_type == MARKET and price == 0 and 0 < lots <= MAX_QUANTITY_LOTS

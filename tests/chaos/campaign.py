@@ -88,7 +88,8 @@ class Campaign:
     ) -> bool:
         """Start, load, kill; return False when the engine refused to start again."""
         number = self.kills
-        is_cut = number % 5 in _CUT_EVERY
+        # Only a power cut tells an engine that lies from one that does not.
+        is_cut = bool(self._broken) or number % 5 in _CUT_EVERY
         point = RANDOM_MOMENT if number % 2 else faults.POINTS[number // 2 % len(faults.POINTS)]
         fault = f"{point}:{self._dice.randint(*_PASSAGES)}"
         durability = "fsync" if is_cut or self._dice.random() < 0.5 else "os"
