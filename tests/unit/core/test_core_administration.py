@@ -1,5 +1,7 @@
 """Accounts and instruments: adding them again, their limits, and tables that are full."""
 
+from typing import Any
+
 import pytest
 
 from hotpath.core.api import Engine
@@ -104,8 +106,9 @@ def test_an_administrative_command_carries_an_administrative_id(desk: Desk) -> N
 )
 def test_a_table_without_rows_or_beyond_its_links_is_no_setting(setting: str) -> None:
     for size in (0, 1 << 40):
+        settings: dict[str, Any] = {setting: size}
         with pytest.raises(ValueError, match=r"outside|too many"):
-            Engine(**{setting: size})
+            Engine(**settings)
 
 
 def test_queries_answer_none_for_what_is_unknown() -> None:
