@@ -36,7 +36,8 @@ and the seed).
 - `cpp-bare`, `cpp+risk`: `tests/bench/cpp/baseline.cpp` by hand; with risk its events are compared
   with the core's, word for word, in each run.
 - `exchange-core`: the order book of exchange-core 0.5.3 (Java) without its risk engine, after seven
-  passes that let the JVM compile it.
+  passes that let the JVM compile it. The harness copies each command inside the timed loop, so
+  its figures are upper bounds of that book's time: no ratio to them is claimed.
 - `interpreted`: the same sources of the core, not compiled. `pure-python`: lightmatchingengine
   of PyPI.
 """
