@@ -380,6 +380,7 @@ def test_writers_of_other_ids_are_left_alone(
 
 
 @pytest.mark.slow
+@pytest.mark.repeated_outages
 def test_without_its_server_every_call_says_so_and_works_again_afterwards(
     broker: Broker, stream: EventStream, topic: str, writer_id: str, group: str
 ) -> None:
