@@ -36,7 +36,7 @@ def run_checks(settings: Settings, business_date: str, heard: Heard) -> Iterator
         ("open orders equal: orders service, engine", lambda: orders_equal(evidence)),
         ("journal replayed to the same state hash", lambda: replay_hash(evidence)),
         ("every due trade settled, nothing broken", lambda: settled(evidence, business_date)),
-        ("MiFID II report has both sides of each trade", lambda: reported(evidence, business_date)),
+        ("MiFID II reports have both sides of each trade", lambda: reported(evidence)),
         ("WebSocket feed without a gap, same book", lambda: feed(evidence, heard)),
         ("no message given up", lambda: no_dead_letters(evidence)),
     ]
@@ -129,13 +129,13 @@ def settled(evidence: Evidence, business_date: str) -> Verdict:
     return ok, f"{row['settled']} obligations settled, {row['due']} due, {found['breaks']} breaks"
 
 
-def reported(evidence: Evidence, business_date: str) -> Verdict:
-    bucket = deploy.require(evidence.settings).outputs["ReportBucketName"]
-    key = f"daily/{business_date}/mifid2-transactions.xml"
-    body = aws.s3(evidence.settings).get_object(Bucket=bucket, Key=key)["Body"].read()
-    trades, _ = evidence.trades_in(evidence.clearing, "settlement.trades")
-    reported = body.count(b"<TxId>")
-    return reported == 2 * trades > 0, f"{reported} transactions for {trades} trades"
+def reported(evidence: Evidence) -> Verdict:
+    """Compare the trades with the transactions of all days, each of which is reported once."""
+    trade_ids = evidence.trade_ids()
+    sides = {f"{trade_id}{side}" for trade_id in trade_ids for side in "BS"}
+    reported = evidence.reported_transactions()
+    same = sorted(reported) == sorted(sides)
+    return bool(sides) and same, f"{len(reported)} transactions for {len(trade_ids)} trades"
 
 
 def feed(evidence: Evidence, heard: Heard) -> Verdict:

@@ -7,8 +7,11 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from defusedxml import ElementTree
+
+from functions.reporting.mifid import NAMESPACE
 from hotpath.runtime.journal_reader import JournalScan
-from infra.local import databases
+from infra.local import aws, databases, deploy
 from infra.local.provision import engine_client
 from infra.local.settings import Settings
 from infra.trace.hot_path import messages
@@ -84,6 +87,25 @@ class Evidence:
             f"select count(*) as n, coalesce(sum(quantity_lots), 0)::bigint as lots from {table}",
         )[0]
         return row["n"], row["lots"]
+
+    def trade_ids(self) -> list[int]:
+        found = rows(self.clearing, "select trade_id from settlement.trades")
+        return [row["trade_id"] for row in found]
+
+    def reported_transactions(self) -> list[str]:
+        """Return the transaction ids in the newest transaction reports of all business dates."""
+        bucket = deploy.require(self.settings).outputs["ReportBucketName"]
+        store = aws.s3(self.settings)
+        pages = store.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="daily/")
+        return [
+            element.text or ""
+            for page in pages
+            for item in page.get("Contents", [])
+            if item["Key"].endswith("/mifid2-transactions.xml")
+            for element in ElementTree.fromstring(
+                store.get_object(Bucket=bucket, Key=item["Key"])["Body"].read()
+            ).iter(f"{{{NAMESPACE}}}TxId")
+        ]
 
     def journal_trades(self) -> tuple[int, int]:
         lots = [

@@ -201,10 +201,12 @@ class Story:
         waited = wait_until_caught_up(self._settings)
         self._say(f"every consumer has read to the end of the stream after {waited:.1f} s")
         clearing = databases.owner_dsn(self._settings, "clearing")
-        self._date = rows(clearing, "select max(settlement_date) d from settlement.trades")[0]["d"]
-        began = time.monotonic()
-        result = settlement.settle(self._settings, self._date)
-        self._say(f"batch {self._date}: {result['status']} in {time.monotonic() - began:.1f} s")
+        for business_date in settlement.business_dates_of_trades(self._settings):
+            began = time.monotonic()
+            result = settlement.settle(self._settings, business_date)
+            took_s = time.monotonic() - began
+            self._say(f"batch {business_date}: {result['status']} in {took_s:.1f} s")
+            self._date = business_date
         table = _table("instruction", "account", "ISIN", "cash", "lots", "trades", "state")
         for row in rows(
             clearing,

@@ -1,10 +1,11 @@
 """The stack's own secrets: made once, kept in the state folder, readable by its owner only."""
 
+import fcntl
 import json
 import os
 import secrets
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
@@ -16,12 +17,29 @@ from infra.local.settings import Settings
 def passwords(settings: Settings, roles: Sequence[str]) -> dict[str, str]:
     """Return a password per database role; new roles get a new one, old ones keep theirs."""
     file = settings.keys / "postgres.json"
-    known: dict[str, str] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    missing = [role for role in roles if role not in known]
-    if missing:
+    known = _known_passwords(file)
+    if known.keys() >= set(roles):
+        return known
+    with _only_writer(file):
+        known = _known_passwords(file)
+        missing = [role for role in roles if role not in known]
         known |= {role: secrets.token_urlsafe(24) for role in missing}
         write_private(file, json.dumps(known, indent=1) + "\n")
     return known
+
+
+def _known_passwords(file: Path) -> dict[str, str]:
+    known: dict[str, str] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    return known
+
+
+@contextmanager
+def _only_writer(file: Path) -> Iterator[None]:
+    """Keep other threads and processes from changing a file between reading and writing it."""
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with file.with_name(f".{file.name}.lock").open("w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def engine_signing_key(settings: Settings) -> str:

@@ -4,8 +4,11 @@ import json
 import time
 from typing import Any, Final
 
-from infra.local import aws, deploy
+from functions.reporting.service import REPORT_CALENDAR
+from infra.local import aws, databases, deploy
 from infra.local.settings import Settings
+from infra.trace.stores import rows
+from shared.domain.calendars import calendar
 
 TIMEOUT_S: Final = 600.0
 _POLL_S: Final = 0.2
@@ -39,3 +42,16 @@ def settle(
         "error": found.get("error", ""),
         "cause": found.get("cause", ""),
     }
+
+
+def business_dates_of_trades(settings: Settings) -> list[str]:
+    """Return the business dates whose reports name the trades captured so far, oldest first.
+
+    There are several when trading went on past the venue's midnight.
+    """
+    found = rows(
+        databases.owner_dsn(settings, "clearing"),
+        "select distinct trade_date as day from settlement.trades",
+    )
+    venue = calendar(REPORT_CALENDAR)
+    return sorted({venue.session_on_or_after(row["day"]).isoformat() for row in found})

@@ -142,6 +142,8 @@ def test_a_trading_day_from_order_to_report(
     expect_whole_trace(platform, order_id)
     expect_nothing_from_a_second_batch(platform, output["batch_id"])
 
+    for business_date in settlement.business_dates_of_trades(platform.settings):
+        assert settlement.settle(platform.settings, business_date)["status"] == "SUCCEEDED"
     checks = list(run_checks(platform.settings, output["batch_id"], listened(platform)))
     assert len(checks) == 11
     assert [check for check in checks if not check.ok] == []
