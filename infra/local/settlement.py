@@ -2,6 +2,7 @@
 
 import json
 import time
+from datetime import date
 from typing import Any, Final
 
 from functions.reporting.service import REPORT_CALENDAR
@@ -51,7 +52,9 @@ def business_dates_of_trades(settings: Settings) -> list[str]:
     """
     found = rows(
         databases.owner_dsn(settings, "clearing"),
-        "select distinct trade_date as day from settlement.trades",
+        "select distinct trade_date::text as day from settlement.trades",
     )
     venue = calendar(REPORT_CALENDAR)
-    return sorted({venue.session_on_or_after(row["day"]).isoformat() for row in found})
+    return sorted(
+        {venue.session_on_or_after(date.fromisoformat(row["day"])).isoformat() for row in found}
+    )
