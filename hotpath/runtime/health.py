@@ -1,6 +1,7 @@
 """Serves /health and /metrics over HTTP from a thread that sleeps while nobody asks."""
 
 import json
+import socket
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -43,7 +44,7 @@ class HealthServer:
 
         self._server = ThreadingHTTPServer(address, Handler)
         self._server.daemon_threads = True
-        # The interval only bounds how long shutdown takes; requests wake the thread at once.
+        # The interval only bounds how long close() may take; requests wake the thread at once.
         threading.Thread(target=self._server.serve_forever, args=(5.0,), daemon=True).start()
 
     @property
@@ -51,4 +52,7 @@ class HealthServer:
         return int(self._server.server_address[1])
 
     def close(self) -> None:
-        self._server.socket.close()
+        """Return when the thread has ended; one left behind would spin on the closed socket."""
+        self._server.socket.shutdown(socket.SHUT_RDWR)  # wakes it
+        self._server.shutdown()
+        self._server.server_close()

@@ -5,11 +5,14 @@ from tests.support.kafka import kafka_server                    # what they stan
 from tests.support.servers import stores, stream_redis_server
 """
 
+import contextlib
 import itertools
+import os
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -136,3 +139,18 @@ def delivered_again(batch: Sequence[StoredMessage], times: int) -> Iterator[list
     for attempt in itertools.islice(itertools.count(1), times - 1):
         yield list(batch[: max(1, len(batch) * attempt // times)])
     yield list(batch)
+
+
+def thread_ids() -> set[int]:
+    """Return the kernel's ids of this process's threads, those of C libraries among them."""
+    return {int(name) for name in os.listdir("/proc/self/task")}
+
+
+def processor_time_s(threads: Iterable[int]) -> float:
+    """Return what these threads of this process have used together; ended ones count nothing."""
+    ticks = 0
+    for thread in threads:
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            fields = Path(f"/proc/self/task/{thread}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])  # in user and in system mode
+    return ticks / os.sysconf("SC_CLK_TCK")
