@@ -158,6 +158,9 @@ class Settings:
         replacement.replace(self.settings_file)
 
 
+_SERVERS: Final = ("DATABASE_URL", "REDIS_URL", "KAFKA_BOOTSTRAP_SERVERS")
+
+
 def load(environment: Mapping[str, str] | None = None) -> Settings:
     """Return the stack that the environment names.
 
@@ -252,11 +255,13 @@ def port_is_free(port: int) -> bool:
 def temporary(environment: Mapping[str, str] | None = None) -> Iterator[Settings]:
     """Yield a stack of its own, in a new state folder on free ports; the folder goes at the end.
 
-    STREAM, TRADING_DURABILITY and the like are taken from the environment; TRADING_STATE and
-    TRADING_PORT are not.
+    STREAM, TRADING_DURABILITY and the like are taken from the environment, unless others are given.
+    TRADING_STATE, TRADING_PORT and the servers that the environment names are not: they hold the
+    data of a stack that is to stay as it is.
     """
-    given = dict(os.environ if environment is None else environment)
-    given.pop("TRADING_PORT", None)
+    if environment is None:
+        environment = {name: text for name, text in os.environ.items() if name not in _SERVERS}
+    given = {name: text for name, text in environment.items() if name != "TRADING_PORT"}
     ports = reserve_ports()
     try:
         with tempfile.TemporaryDirectory(prefix="trading-", ignore_cleanup_errors=True) as folder:
