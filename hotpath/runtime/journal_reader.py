@@ -10,8 +10,8 @@ from typing import Final
 from shared.domain.records import RULES_VERSION
 from shared.wire.journal import (
     EPOCH,
+    MARK,
     MAX_RECORD_BYTES,
-    RECORD_HEADER_BYTES,
     SEGMENT_HEADER_BYTES,
     JournalDamaged,
     JournalError,
@@ -99,7 +99,7 @@ class JournalScan:
                 offset += len(record.data)
             rest = data[offset:].rstrip(b"\0")
             if rest:
-                self._check_torn(path, offset, rest, is_last=path == paths[-1])
+                self._check_torn(path, data, offset, offset + len(rest), path == paths[-1])
             number = segment_number(path)
             self.tail = Tail(number, offset, self._next_sequence, self._epoch, len(rest))
 
@@ -140,19 +140,24 @@ class JournalScan:
             self._epoch = epoch
         self._next_sequence += record.count
 
-    def _check_torn(self, path: Path, offset: int, rest: bytes, *, is_last: bool) -> None:
-        """Raise when what follows the last sound record is more than one unfinished write."""
+    def _check_torn(self, path: Path, data: bytes, offset: int, end: int, is_last: bool) -> None:
+        """Raise when what lies between the last sound record and `end` was on the disk once.
+
+        Writes that no later record knows as synced may be gone in any part after a power cut.
+        """
         if not is_last:
             raise JournalDamaged(f"{path} is damaged at byte {offset}, and later segments exist")
-        for start in range(0, len(rest) - RECORD_HEADER_BYTES + 1, 8):
-            if not 0 < record_length(rest, start) <= len(rest) + 8 - start:
+        for start in range(offset, end, 8):
+            if not 0 < record_length(data, start) <= len(data) - start:
                 continue
-            # rstrip may have taken zeros that belong to the record
-            later = decode_record(rest + bytes(8), start)
-            if later is not None and later.first_sequence >= self._next_sequence:
+            later = decode_record(data, start)
+            if later is None or later.first_sequence < self._next_sequence or later.kind == MARK:
+                continue
+            # A record of format 1 does not say, and nothing is written behind an epoch unsynced.
+            if not later.flags or later.synced_bytes > offset:
                 raise JournalDamaged(
                     f"{path} is damaged at byte {offset}: a sound record with sequence "
-                    f"{later.first_sequence} follows at byte {offset + start}"
+                    f"{later.first_sequence} follows at byte {start}"
                 )
 
 

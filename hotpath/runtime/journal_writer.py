@@ -10,7 +10,13 @@ from typing import Final
 from hotpath.runtime.faults import HALF_WRITTEN, Faults
 from hotpath.runtime.files import JournalFiles
 from hotpath.runtime.journal_reader import Tail, segment_path
-from shared.wire.journal import SEGMENT_HEADER_BYTES, JournalError, SegmentHeader
+from shared.wire.journal import (
+    FORMAT_VERSION,
+    SEGMENT_HEADER_BYTES,
+    JournalError,
+    SegmentHeader,
+    decode_segment_header,
+)
 
 LOCK_NAME: Final = "lock"
 SEGMENT_BYTES: Final = 64 << 20
@@ -70,6 +76,7 @@ class JournalWriter:
         self._prepared: tuple[int, int] | None = None  # descriptor and size of the next segment
         self.bytes_written = 0
         self._synced_bytes = 0
+        self.synced_offset = 0  # of the segment: what lies before is on the disk for certain
         self._failure: JournalFailed | None = None
         self._segment_lock = threading.Lock()  # held while the descriptor changes hands
         if tail.number:
@@ -108,6 +115,7 @@ class JournalWriter:
             self._files.sync(self._descriptor)
         except OSError as error:
             raise JournalFailed(f"sync of the journal: {error}") from error
+        self.synced_offset = self._offset
 
     def sync_beside(self) -> None:
         """Sync what was appended, from a thread beside the writer's; raise JournalFailed.
@@ -115,7 +123,7 @@ class JournalWriter:
         Nothing can be appended after a failure: what the disk holds is not known any more.
         """
         with self._segment_lock:
-            written = self.bytes_written
+            written, number, offset = self.bytes_written, self._number, self._offset
             if written == self._synced_bytes or self._descriptor < 0:
                 return
             descriptor = os.dup(self._descriptor)  # the writer may go on in another segment
@@ -127,6 +135,9 @@ class JournalWriter:
         finally:
             os.close(descriptor)
         self._synced_bytes = written
+        with self._segment_lock:
+            if self._number == number:
+                self.synced_offset = offset
 
     def _check(self) -> None:
         if self._failure is not None:
@@ -157,8 +168,12 @@ class JournalWriter:
         self._descriptor = self._files.reopen(path, tail.offset)
         self._number, self._offset = tail.number, tail.offset
         self._size = max(os.fstat(self._descriptor).st_size, SEGMENT_HEADER_BYTES)
+        self.synced_offset = tail.offset
         if tail.torn_bytes:
             self._files.wipe(self._descriptor, tail.offset)
+        header = decode_segment_header(os.pread(self._descriptor, SEGMENT_HEADER_BYTES, 0))
+        if header.format_version != FORMAT_VERSION:
+            self._size = self._offset  # an older program must not find records it cannot read
 
     def _rotate(self, record_bytes: int) -> None:
         """Finish the segment and go on in a new one that has room for the record."""
@@ -177,8 +192,9 @@ class JournalWriter:
         self._files.sync(descriptor)
         # The segment appears under its name only when it is whole, so a scan never sees half of it.
         self._files.rename(self._spare_path, segment_path(self._directory, self._number + 1))
-        self._number += 1
         with self._segment_lock:
+            self._number += 1
+            self.synced_offset = SEGMENT_HEADER_BYTES
             self._descriptor, self._size, self._offset = descriptor, size, SEGMENT_HEADER_BYTES
 
     def _allocate(self, size: int) -> tuple[int, int]:

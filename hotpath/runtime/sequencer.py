@@ -83,7 +83,13 @@ class Sequencer:
         if count < len(commands):
             traces = [trace for trace in traces if trace[0] < count]
         record = encode_batch(
-            first, time_ns, applied.event_counts, applied.commands, applied.events, traces
+            first,
+            time_ns,
+            applied.event_counts,
+            applied.commands,
+            applied.events,
+            traces,
+            self._journal.synced_offset,
         )
         started_ns = time.perf_counter_ns()
         self._journal.append(record, count)

@@ -9,9 +9,14 @@ and every record starts on a multiple of 8.
              | command words u32 | traces u16 | kind u8 | flags u8                        (40 bytes)
     batch    events per command u32 … (padded to 8) | command words | event words
              | traces: command number u64, trace id and span id 24 bytes
+             | synced u64, if flag 1 is set
     epoch    epoch i64 | process id i64 | state hash i64 | reserved i64
+    mark     reserved i64 | process id i64 | state hash i64 | reserved i64
 
 `length` counts the whole record; the checksum covers the record from behind itself to its end.
+`synced` is how many bytes of the segment were on the disk for certain when the record was written:
+a hole before that byte is damage, one behind it is what a power cut may leave. A mark is the
+writer's own state hash between two batches. Format 1 knows neither and is read as well.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,7 +28,8 @@ import google_crc32c
 
 from shared.domain import records as r
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
+READABLE_VERSIONS: Final = (1, FORMAT_VERSION)
 MAGIC: Final = b"TRDJRNL\x01"
 SEGMENT_HEADER_BYTES: Final = 64
 RECORD_HEADER_BYTES: Final = 40
@@ -31,7 +37,10 @@ MAX_RECORD_BYTES: Final = 32 << 20
 
 BATCH: Final = 1
 EPOCH: Final = 2
+MARK: Final = 3
 
+_HAS_SYNCED: Final = 1  # a flag
+_SYNCED_BYTES: Final = 8
 TRACE_BYTES: Final = 24
 _SEGMENT: Final = Struct("<8sHHIqqq20sI")
 _RECORD: Final = Struct("<IIqqIIIHBB")
@@ -95,7 +104,13 @@ class Record:
     event_count: int
     command_word_count: int
     trace_count: int
+    flags: int
     data: bytes
+
+    @property
+    def synced_bytes(self) -> int:
+        """Return how much of its segment was on the disk when it was written; 0: not told."""
+        return int.from_bytes(self.data[-_SYNCED_BYTES:], "little") if self.flags else 0
 
     @property
     def last_sequence(self) -> int:
@@ -120,8 +135,8 @@ class Record:
 
     def traces(self) -> dict[int, bytes]:
         """Return the traces by the command's number in the record."""
-        start = len(self.data) - _TRACE.size * self.trace_count
-        return dict(_TRACE.iter_unpack(self.data[start:]))
+        end = len(self.data) - (_SYNCED_BYTES if self.flags else 0)
+        return dict(_TRACE.iter_unpack(self.data[end - _TRACE.size * self.trace_count : end]))
 
     def commands(self) -> Iterator[JournaledCommand]:
         """Yield its commands with their events, in order."""
@@ -165,6 +180,7 @@ class Record:
         )
 
     def epoch(self) -> "EpochMark":
+        """Return what an epoch record, or a mark, holds."""
         epoch, process_id, state_hash, _ = _EPOCH.unpack_from(self.data, RECORD_HEADER_BYTES)
         return EpochMark(epoch, process_id, state_hash)
 
@@ -187,7 +203,7 @@ def decode_segment_header(data: bytes) -> SegmentHeader:
         raise JournalDamaged("this is no journal segment")
     if crc != google_crc32c.value(bytes(data[: SEGMENT_HEADER_BYTES - 4])):
         raise JournalDamaged("the segment's header has a wrong checksum")
-    if version != FORMAT_VERSION:
+    if version not in READABLE_VERSIONS:
         raise JournalError(f"the segment has format {version}; this program reads {FORMAT_VERSION}")
     return SegmentHeader(shard, epoch, first, created, rules, version)
 
@@ -199,8 +215,12 @@ def encode_batch(
     commands: bytes,
     events: bytes,
     traces: Sequence[tuple[int, bytes]] = (),
+    synced_bytes: int = 0,
 ) -> bytes:
-    """Return the record of one batch; commands and events are their words' bytes."""
+    """Return the record of one batch; commands and events are their words' bytes.
+
+    `synced_bytes` is how much of the segment is on the disk for certain.
+    """
     count = len(event_counts)
     counts = Struct(f"<{count}I").pack(*event_counts) + bytes(_padded(4 * count) - 4 * count)
     tail = b"".join(_TRACE.pack(number, trace) for number, trace in traces)
@@ -212,15 +232,22 @@ def encode_batch(
         len(commands) // 8,
         len(traces),
         BATCH,
-        0,
+        _HAS_SYNCED,
     )
-    return _seal(body + counts + commands + events + tail)
+    synced = synced_bytes.to_bytes(_SYNCED_BYTES, "little")
+    return _seal(body + counts + commands + events + tail + synced)
 
 
 def encode_epoch(next_sequence: int, time_ns: int, mark: EpochMark) -> bytes:
     """Return the record that opens a writer's epoch; `next_sequence` is its first command's."""
     head = _RECORD_BODY.pack(next_sequence, time_ns, 0, 0, 0, 0, EPOCH, 0)
     return _seal(head + _EPOCH.pack(mark.epoch, mark.process_id, mark.state_hash, 0))
+
+
+def encode_mark(next_sequence: int, time_ns: int, process_id: int, state_hash: int) -> bytes:
+    """Return the record that notes the writer's state hash before command `next_sequence`."""
+    head = _RECORD_BODY.pack(next_sequence, time_ns, 0, 0, 0, 0, MARK, 0)
+    return _seal(head + _EPOCH.pack(0, process_id, state_hash, 0))
 
 
 def record_length(data: bytes, offset: int) -> int:
@@ -245,19 +272,23 @@ def decode_record(data: bytes, offset: int = 0) -> Record | None:
     if not RECORD_HEADER_BYTES <= length <= min(MAX_RECORD_BYTES, len(data) - offset) or length % 8:
         return None
     whole = bytes(data[offset : offset + length])
-    _, crc, first, time_ns, count, events, words, traces, kind, _ = _RECORD.unpack_from(whole)
+    _, crc, first, time_ns, count, events, words, traces, kind, flags = _RECORD.unpack_from(whole)
     if google_crc32c.value(whole[8:]) != crc:
         return None
-    record = Record(kind, first, time_ns, count, events, words, traces, whole)
+    record = Record(kind, first, time_ns, count, events, words, traces, flags, whole)
     return record if _is_consistent(record) else None
 
 
 def _is_consistent(record: Record) -> bool:
     """Return whether the sizes add up and the commands fill their words exactly."""
-    if record.kind == EPOCH:
-        return len(record.data) == RECORD_HEADER_BYTES + _EPOCH.size and record.count == 0
+    if record.kind in (EPOCH, MARK):
+        size = RECORD_HEADER_BYTES + _EPOCH.size
+        return len(record.data) == size and record.count == record.flags == 0
     sections = _padded(4 * record.count) + 8 * record.command_word_count
     sections += 8 * r.EVENT_WORDS * record.event_count + _TRACE.size * record.trace_count
+    sections += _SYNCED_BYTES if record.flags else 0
+    if record.flags not in (0, _HAS_SYNCED):
+        return False
     if record.kind != BATCH or len(record.data) != RECORD_HEADER_BYTES + sections:
         return False
     if sum(record.event_counts()) != record.event_count:

@@ -61,13 +61,16 @@ def test_a_second_engine_on_the_same_journal_refuses_to_start(engine: EngineProc
 
 
 def test_damage_in_the_middle_refuses_to_start_and_says_where(engine: EngineProcess) -> None:
+    engine.stop()
+    engine.start(TRADING_DURABILITY="fsync")
     with engine.client() as client:
-        client.submit_many([limit_order(1, n, r.BUY, 50, 1) for n in range(10)])
-        client.submit(limit_order(1, 11, r.BUY, 50, 1))
+        client.submit(limit_order(1, 1, r.BUY, 50, 1))
+        client.submit(limit_order(1, 2, r.BUY, 50, 1))
     engine.kill()
     path = segment_paths(engine.journal)[-1]
+    places = [offset for _, offset, _ in JournalScan(engine.journal)]
     data = bytearray(path.read_bytes())
-    data[500] ^= 1
+    data[places[-2] + 100] ^= 1
     path.write_bytes(data)
     engine.spawn()
     assert engine.wait() == 3

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 
-from tests.support.engine import ROOT, EngineProcess
+from tests.support.engine import ROOT, EngineProcess, wait_for
 
 
 class PublisherProcess:
@@ -16,6 +16,7 @@ class PublisherProcess:
         self._stream_url = stream_url
         self._process: subprocess.Popen[bytes] | None = None
         self.log_file = engine.folder / "publisher.log"
+        self._opened_before = 0
 
     def start(self, fault: str = "") -> "PublisherProcess":
         given = {
@@ -24,6 +25,7 @@ class PublisherProcess:
             "TRADING_FAULT": fault,
             "TRADING_HEALTH_FILE": str(self._engine.folder / "publisher.health"),
         }
+        self._opened_before = self._openings()
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "hotpath.runtime.publisher"],
@@ -33,6 +35,15 @@ class PublisherProcess:
                 stderr=log,
             )
         return self
+
+    def wait_open(self) -> None:
+        """Return when this process, the last one started, publishes."""
+        wait_for(lambda: self._openings() > self._opened_before, "the publisher is open", 30.0)
+
+    def _openings(self) -> int:
+        if not self.log_file.exists():
+            return 0
+        return self.log_file.read_text(encoding="utf-8").count("publishing with epoch")
 
     def wait(self) -> int:
         assert self._process is not None

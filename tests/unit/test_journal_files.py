@@ -17,10 +17,12 @@ from hotpath.runtime.journal_writer import (
 from hotpath.runtime.periodic_sync import PeriodicSync
 from shared.domain.commands import CancelOrder
 from shared.wire.journal import (
+    FORMAT_VERSION,
     EpochMark,
     JournalDamaged,
     JournalError,
     SegmentHeader,
+    decode_segment_header,
     encode_batch,
     encode_epoch,
 )
@@ -29,21 +31,33 @@ from tests.support.engine import wait_for
 EVENT = bytes(range(64))
 
 
-def batch(first: int, count: int = 2) -> bytes:
+def batch(first: int, count: int = 2, synced_bytes: int = 0) -> bytes:
     words = [word for n in range(count) for word in CancelOrder(1, first + n, 1).words()]
     commands = b"".join(word.to_bytes(8, "little", signed=True) for word in words)
-    return encode_batch(first, 1000 + first, [1] * count, commands, EVENT * count)
+    events = EVENT * count
+    return encode_batch(
+        first, 1000 + first, [1] * count, commands, events, synced_bytes=synced_bytes
+    )
 
 
-def write(folder: Path, batches: int, segment_bytes: int = 1 << 16, epoch: int = 1) -> None:
+def write(
+    folder: Path,
+    batches: int,
+    segment_bytes: int = 1 << 16,
+    epoch: int = 1,
+    durability: str = "fsync",
+) -> None:
     """Write an epoch record and so many batches of two commands behind what is there."""
     tail = scan(folder)
     writer = JournalWriter(
-        folder, tail, shard=0, epoch=epoch, durability="os", segment_bytes=segment_bytes
+        folder, tail, shard=0, epoch=epoch, durability=durability, segment_bytes=segment_bytes
     )
     writer.append(encode_epoch(tail.next_sequence, 1, EpochMark(epoch, 1, 0)), 0)
+    writer.sync()
     for number in range(batches):
-        writer.append(batch(tail.next_sequence + 2 * number), 2)
+        first = tail.next_sequence + 2 * number
+        writer.append(batch(first, synced_bytes=writer.synced_offset), 2)
+        writer.make_durable()
     writer.close()
 
 
@@ -102,7 +116,7 @@ def test_a_tail_cut_at_any_byte_is_dropped_and_written_over(tmp_path: Path) -> N
     (path,) = segment_paths(tmp_path)
     whole = path.read_bytes()
     start, end = last_record_span(path)
-    for cut in range(start, end):
+    for cut in range(start, end - 6):  # its last six bytes are zeros
         path.write_bytes(whole[:cut] + bytes(len(whole) - cut))
         tail = scan(tmp_path)
         assert tail.next_sequence == 3, f"cut at byte {cut - start} of the record"
@@ -142,6 +156,36 @@ def test_any_flipped_byte_before_the_last_record_refuses_to_open(tmp_path: Path)
         path.write_bytes(bytes(changed))
         with pytest.raises(JournalError):
             scan(tmp_path)
+
+
+def test_a_hole_before_records_that_were_not_synced_is_a_torn_tail(tmp_path: Path) -> None:
+    """In mode `os` a power cut may take a sector and leave a later one."""
+    write(tmp_path, 3, durability="os")
+    (path,) = segment_paths(tmp_path)
+    places = [(offset, len(record.data)) for _, offset, record in JournalScan(tmp_path)]
+    hole, length = places[2]
+    whole = path.read_bytes()
+    path.write_bytes(whole[:hole] + bytes(length) + whole[hole + length :])
+    tail = scan(tmp_path)
+    assert (tail.next_sequence, tail.offset) == (3, hole)
+    assert tail.torn_bytes > length
+    write(tmp_path, 1, epoch=2)
+    assert scan(tmp_path).next_sequence == 5
+    path.write_bytes(whole[: places[0][0]] + bytes(8) + whole[places[0][0] + 8 :])
+    with pytest.raises(JournalDamaged, match=f"at byte {places[0][0]}"):
+        scan(tmp_path)  # the epoch was synced before the batches
+
+
+def test_a_journal_of_format_1_is_read_and_goes_on_in_a_segment_of_its_own(tmp_path: Path) -> None:
+    write(tmp_path, 2)
+    (path,) = segment_paths(tmp_path)
+    old = SegmentHeader(0, 1, 1, 1, format_version=1).encode()
+    path.write_bytes(old + path.read_bytes()[len(old) :])
+    write(tmp_path, 1, epoch=2)
+    first, second = segment_paths(tmp_path)
+    assert decode_segment_header(first.read_bytes()).format_version == 1
+    assert decode_segment_header(second.read_bytes()).format_version == FORMAT_VERSION
+    assert scan(tmp_path).next_sequence == 7
 
 
 def test_damage_in_an_earlier_segment_refuses_to_open(tmp_path: Path) -> None:
