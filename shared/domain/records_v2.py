@@ -143,6 +143,8 @@ SESSION_DELISTED: Final = 8  # by DELIST_INSTRUMENT alone, for good
 
 # --- events ------------------------------------------------------------------------------------
 # ORDER_ACCEPTED, flag WAITING: open, not in the book (stop, auction, link, peg)
+# ORDER_CANCELLED, ORDER_EXPIRED, ORDER_REDUCED, flag WAITING: it was not in the book, so no level
+# changed, and E_PRICE names none
 FLAG_WAITING: Final = 4
 FLAG_AUCTION: Final = 8  # TRADE_EXECUTED: at an uncross; E_ID is the buy order
 FLAG_SELF_TRADE: Final = 16  # TRADE_EXECUTED: both sides are of one group
@@ -162,6 +164,7 @@ WORK_REMAINS: Final = 35  # the last event: a CONTINUE has to follow
 BATCH_DONE: Final = 36  # E_QUANTITY commands accepted, E_LEAVES refused
 DAY_ENDED: Final = 37  # E_QUANTITY: number of the new day
 ORDERS_EXPIRING: Final = 44  # EXPIRE_ORDERS is accepted; the orders' own events follow
+LEVEL_CHANGED: Final = 45  # after an uncross: E_PRICE, E_LEVEL_LOTS of the header's side
 INSTRUMENT_CHANGED: Final = 38  # E_PRICE: reference
 FEE_TIER_CHANGED: Final = 39  # E_QUANTITY: tier; words 5-7: maker, taker, auction
 TICK_TABLE_CHANGED: Final = 40  # E_QUANTITY: table

@@ -114,5 +114,6 @@ _TELLERS: dict[int, Callable[[Event, int, int], str]] = {
     v.FEE_CHARGED: lambda e, c, f: f"{order_name(e[1])} fee {e[3]}",
     v.TRADE_BUSTED: lambda e, c, f: f"busted {e[4]}@{e[3]}",
     v.TRADE_CORRECTED: lambda e, c, f: f"corrected {e[4]}@{e[3]}",
+    v.LEVEL_CHANGED: lambda e, c, f: f"{('bids', 'offers')[e[0] >> 8 & 0xFF]} {e[7]}@{e[3]}",
     v.BATCH_DONE: lambda e, c, f: f"batch {e[4]} accepted {e[5]} refused",
 }

@@ -63,7 +63,10 @@ def _check_promises(market: Market, exempt: set[int]) -> None:
 
 
 class Ledger:
-    """Follows the events alone: order quantities and level totals must agree with the book."""
+    """Follows the events alone: open quantities and the displayed book must come out of them.
+
+    Market data is made of events without a book at hand, so they must tell of every level.
+    """
 
     def __init__(self) -> None:
         self.leaves: dict[int, int] = {}
@@ -74,14 +77,11 @@ class Ledger:
         for event in events:
             self._take(event)
         assert self.leaves == {key: order.leaves for key, order in market.orders.items()}
-        for (number, side, price), told in self.levels.items():
-            resting = book.side_of_book(market, number, side)
-            assert told == sum(o.displayed() for o in resting if o.price == price)
-        self.levels.clear()
+        assert self.levels == _displayed(market)
 
     def _take(self, event: Event) -> None:
         kind, side, flags = event[0] & 0xFF, event[0] >> 8 & 0xFF, event[0] >> 32 & 0xFFFF
-        number, order_id, lots = event[0] >> 48, event[r.E_ID], event[r.E_QUANTITY]
+        order_id, lots = event[r.E_ID], event[r.E_QUANTITY]
         if kind in (r.ORDER_ACCEPTED, r.ORDER_REPLACED):
             self.leaves[order_id] = lots
         elif kind == r.TRADE_EXECUTED:
@@ -89,25 +89,42 @@ class Ledger:
                 self._less(one, lots)
         elif kind in (r.ORDER_CANCELLED, v.ORDER_EXPIRED, v.ORDER_REDUCED):
             self._less(order_id, lots)
-        rested = kind == r.ORDER_RESTED or (
-            kind in (r.ORDER_ACCEPTED, r.ORDER_REPLACED) and flags & r.FLAG_RESTING
-        )
-        if rested or kind == v.ORDER_REPLENISHED:
-            self.levels[number, side, event[r.E_PRICE]] = event[r.E_LEVEL_LOTS]
-        elif kind == r.TRADE_EXECUTED and not flags & v.FLAG_AUCTION:
-            self.levels[number, 1 - side, event[r.E_PRICE]] = event[r.E_LEVEL_LOTS]
-        else:
-            self._forget(kind, number, side, event)
+        if kind == r.ORDER_REPLACED:
+            self._set_level(event, side, event[r.E_OLD_PRICE], event[r.E_OLD_LEVEL_LOTS])
+        if kind == r.TRADE_EXECUTED:
+            if not flags & v.FLAG_AUCTION:
+                self._set_level(event, 1 - side, event[r.E_PRICE], event[r.E_LEVEL_LOTS])
+        elif _tells_its_level(kind, flags):
+            self._set_level(event, side, event[r.E_PRICE], event[r.E_LEVEL_LOTS])
 
-    def _forget(self, kind: int, number: int, side: int, event: Event) -> None:
-        """Drop what an event may have changed without telling the whole total."""
-        silent = (r.ORDER_CANCELLED, v.ORDER_EXPIRED, v.ORDER_REDUCED, v.ORDER_REPRICED)
-        if kind in silent or kind in (v.UNCROSSED, r.ORDER_REPLACED, r.TRADE_EXECUTED):
-            for key in [key for key in self.levels if key[0] == number]:
-                del self.levels[key]
+    def _set_level(self, event: Event, side: int, price: int, lots: int) -> None:
+        key = (event[0] >> 48, side, price)
+        self.levels.pop(key, None)
+        if lots:
+            self.levels[key] = lots
 
     def _less(self, order_id: int, lots: int) -> None:
         self.leaves[order_id] -= lots
         assert self.leaves[order_id] >= 0, "no order trades more than it has"
         if self.leaves[order_id] == 0:
             del self.leaves[order_id]
+
+
+def _tells_its_level(kind: int, flags: int) -> bool:
+    """Say whether an event tells what is displayed at its price and side."""
+    if kind in (r.ORDER_RESTED, v.ORDER_REPLENISHED, v.LEVEL_CHANGED):
+        return True
+    if kind in (r.ORDER_ACCEPTED, r.ORDER_REPLACED):
+        return flags & r.FLAG_RESTING != 0
+    leaving = kind in (r.ORDER_CANCELLED, v.ORDER_EXPIRED, v.ORDER_REDUCED)
+    return leaving and not flags & v.FLAG_WAITING
+
+
+def _displayed(market: Market) -> dict[tuple[int, int, int], int]:
+    """Return the lots that others see, by instrument, side and price."""
+    levels: dict[tuple[int, int, int], int] = {}
+    for order in market.orders.values():
+        if order.place == BOOK and order.displayed():
+            key = (order.instrument_id, order.side, order.price)
+            levels[key] = levels.get(key, 0) + order.displayed()
+    return levels

@@ -10,10 +10,12 @@ from tests.reference.rules2.model import BOOK, LINKED, Market, Order
 def cancel(market: Market, order: Order, reason: int, expires: bool = False) -> None:
     """Take an open order off, and the order that waits for it."""
     del market.orders[order.order_id]
-    level = book.level_lots(market, order) if order.place == BOOK else 0
-    price = order.price if order.place == BOOK else order.limit
+    stood = order.place == BOOK
+    level = book.level_lots(market, order) if stood else 0
+    price = order.price if stood else order.limit
     kind = v.ORDER_EXPIRED if expires else r.ORDER_CANCELLED
-    market.report(kind, order, [price, order.leaves, 0, 0, level], code=reason)
+    flags = 0 if stood else v.FLAG_WAITING
+    market.report(kind, order, [price, order.leaves, 0, 0, level], code=reason, flags=flags)
     waiting = _waiting_for(market, order)
     if waiting:
         cancel(market, waiting, Reason.LINKED)

@@ -38,5 +38,8 @@ def _reduce(market: Market, order: Order, lots: int) -> None:
         return
     order.leaves -= lots
     order.shown = min(order.shown, order.leaves)
-    level = 0 if order.place == INCOMING else book.level_lots(market, order)
-    market.report(v.ORDER_REDUCED, order, [order.price, lots, order.leaves, 0, level])
+    incoming = order.place == INCOMING
+    level = 0 if incoming else book.level_lots(market, order)
+    flags = v.FLAG_WAITING if incoming else 0
+    words = [order.price, lots, order.leaves, 0, level]
+    market.report(v.ORDER_REDUCED, order, words, flags=flags)

@@ -118,3 +118,17 @@ def _trade_at(market: Market, price: int, buys: list[Order], sells: list[Order])
         refresh = order.place == BOOK and order.has(v.ORDER_ICEBERG) and order.shown == 0
         if refresh:
             book.replenish(market, order)
+    _report_levels(market, traded)
+
+
+def _report_levels(market: Market, traded: list[Order]) -> None:
+    """Tell what is displayed now where orders traded: trades of an auction do not say it."""
+    touched = {(order.side, order.price) for order in traded if order.price}
+    buys = sorted((level for level in touched if level[0] == r.BUY), reverse=True)
+    offers = sorted(level for level in touched if level[0] == r.SELL)
+    number = traded[0].instrument_id
+    for side, price in (*buys, *offers):
+        resting = book.side_of_book(market, number, side)
+        lots = sum(order.displayed() for order in resting if order.price == price)
+        words = [price, 0, 0, 0, lots]
+        market.emit(v.LEVEL_CHANGED, 0, 0, words, side=side, instrument=number)

@@ -38,7 +38,8 @@ TABLES = {
         A1 buy 10 @100              > A1 accepted 10@100 level 10
         B1 sell 10 @100             > B1 accepted 10@100 level 10
         uncross continuous          > uncrossed 10@100 surplus +0; A1 x B1 10@100 auction
-                                    > A1 fee 10; B1 fee 10; session continuous
+                                    > A1 fee 10; B1 fee 10
+                                    > bids 0@100; offers 0@100; session continuous
     """,
     "open orders keep the tier that they came with": """
         A1 buy 10 @100              > A1 accepted 10@100 level 10

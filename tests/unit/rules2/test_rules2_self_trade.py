@@ -61,7 +61,7 @@ TABLES = {
         session closing_auction     > session closing_auction
         A2 buy 5 @100 stp=newest    > A2 accepted 5@100 level 5
         uncross closed              > uncrossed 5@100 surplus -5; A2 x A1 5@100 auction self
-                                    > session closed
+                                    > bids 0@100; offers 5@100; session closed
     """,
 }
 

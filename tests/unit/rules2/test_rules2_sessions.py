@@ -24,7 +24,7 @@ SESSIONS = {
         D1 buy 2 @99 close          > D1 accepted 2@99 waits
         session closing_auction     > session closing_auction
         uncross closed              > uncrossed 2@98 surplus -1; D1 x B1 2@98 auction
-                                    > session closed
+                                    > offers 1@98; session closed
         end-of-day                  > instrument
         end-of-day 0                > day
     """,
@@ -36,7 +36,7 @@ SESSIONS = {
         session continuous          > REJECTED UNCROSS_NEEDED
         session volatility_auction  > session volatility_auction
         uncross continuous          > uncrossed 5@100 surplus +0; A1 x B1 5@100 auction
-                                    > session continuous
+                                    > bids 0@101; offers 0@99; session continuous
     """,
     "halted: cancels only": """
         A1 buy 5 @99                > A1 accepted 5@99 level 5
@@ -80,6 +80,7 @@ SESSIONS = {
         B1 sell 6 @100              > B1 accepted 6@100 level 6
         uncross continuous          > uncrossed 6@100 surplus +4; A1 x B1 5@100 auction
                                     > A2 x B1 1@100 auction; A2 cancelled 4 LINKED
+                                    > bids 0@101; bids 0@100; offers 0@100
                                     > session continuous
     """,
     "a delisted instrument takes nothing any more": """
@@ -163,7 +164,7 @@ PRICES = {
                                     > session volatility_auction by DYNAMIC_COLLAR
                                     > B1 rested 4@105 level 4
         uncross continuous          > uncrossed 4@105 surplus -1; B1 x A2 4@105 auction
-                                    > session continuous
+                                    > bids 0@105; offers 1@105; session continuous
     """,
     "or calls one, which an order that trades at once does not join": """
         terms dynamic=200 auction=1 > instrument
