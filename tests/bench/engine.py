@@ -39,7 +39,8 @@ ENGINES: Final = (
     "exchange-core",
 )
 _MAVEN_TIMEOUT_S: Final = 120
-_JAVA_PASSES: Final = 8  # in one process; the last one counts, when all is compiled
+_JAVA_WARM_UP_S: Final = 6  # in each process; five passes after that count
+_JAVA_HEAP: Final = ("-Xms3g", "-Xmx3g", "-XX:+UseSerialGC")
 
 # These are slow: fewer commands, in the small workloads only.
 SLOW_COMMANDS: Final = {"interpreted": 5_000, "pure-python": 1_000}
@@ -183,7 +184,8 @@ class Bench:
         }
 
     def _measure_java(self, file: Path) -> dict[str, Any]:
-        command = ["java", "-cp", self.classpath, "ExchangeCoreBook", str(file), str(_JAVA_PASSES)]
+        harness = ["ExchangeCoreBook", str(file), str(_JAVA_WARM_UP_S)]
+        command = ["java", *_JAVA_HEAP, "-cp", self.classpath, *harness]
         return {"compiled": True, "ns_per_command": float(_run(command))}
 
 
