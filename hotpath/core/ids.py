@@ -114,6 +114,11 @@ class IdTable:
         self.make_room()
         self.fill(~search(self.rows, self.mask, key), key, sequence, slot)
 
+    def expect(self, count: i64) -> None:
+        """Grow once so that so many ids, `maximum` at most, have room."""
+        while min(count, self.maximum) * 2 > self.mask:
+            self._grow()
+
     def make_room(self) -> None:
         """Grow if one more id needs it. Rows found before are then others."""
         if self.count * 2 > self.mask and self.count < self.maximum:

@@ -22,6 +22,7 @@ import hashlib
 import struct
 from typing import Final
 
+from librt.strings import BytesWriter, read_i64_le, write_i64_le
 from mypy_extensions import i64
 
 from hotpath.core.accounts import (
@@ -67,21 +68,24 @@ from shared.domain.records import BUY, RULES_VERSION, SELL
 MAGIC: Final = 0x544F_4853_5041_4E53  # "SNAPSHOT"
 FORMAT_VERSION: Final = 1
 _WIDTHS: Final = (13, 11, 6, 5, 3, 2)  # words of an account, instrument, position, order, hold, id
+_ACCOUNTS: Final = 0  # places of tables in _WIDTHS
+_INSTRUMENTS: Final = 1
+_POSITIONS: Final = 2
+_HOLDS: Final = 4
+_ORDER_BYTES: Final = 5 * 8
 _HEADER_WORDS: Final = 6 + 6
 _CHECK_BYTES: Final = 8
 
 
 def snapshot_bytes(state: State) -> bytes:
     """Return the state in its canonical form."""
-    ids = _id_rows(state)
-    packed = _pack(_rows_but_ids(state, len(ids))) + _pack(ids)
+    packed = _all_but_ids(state) + _packed_ids(state)
     return packed + _digest(packed)
 
 
 def state_hash(state: State) -> int:
     """Return 63 bits of the canonical form."""
-    packed = _pack(_rows_but_ids(state, state.ids.count))
-    return int.from_bytes(_digest(packed), "little") >> 1
+    return int.from_bytes(_digest(_all_but_ids(state)), "little") >> 1
 
 
 def _digest(data: bytes) -> bytes:
@@ -92,15 +96,15 @@ def _pack(rows: list[tuple[int, ...]]) -> bytes:
     return b"".join([struct.pack(f"<{len(row)}q", *row) for row in rows])
 
 
-def _rows_but_ids(state: State, id_count: int) -> list[tuple[int, ...]]:
+def _all_but_ids(state: State) -> bytes:
     tables = [_account_rows(state), _instrument_rows(state), _position_rows(state)]
-    tables += [_order_rows(state), _hold_rows(state)]
+    orders, holds = _packed_orders(state), _hold_rows(state)
     fixed = (MAGIC, FORMAT_VERSION, RULES_VERSION, state.sequence, state.time_ns)
-    counts = (*[len(table) for table in tables], id_count)
-    rows: list[tuple[int, ...]] = [(*fixed, state.ids.digest, *counts)]
-    for table in tables:
-        rows += table
-    return rows
+    order_count = len(orders) // _ORDER_BYTES
+    counts = (*[len(table) for table in tables], order_count, len(holds), state.ids.count)
+    header: tuple[int, ...] = (*fixed, state.ids.digest, *counts)
+    packed = [_pack([header]), *[_pack(table) for table in tables], orders, _pack(holds)]
+    return b"".join(packed)
 
 
 def _account_rows(state: State) -> list[tuple[int, ...]]:
@@ -141,24 +145,29 @@ def _position_rows(state: State) -> list[tuple[int, ...]]:
     return sorted(rows)
 
 
-def _order_rows(state: State) -> list[tuple[int, ...]]:
+def _packed_orders(state: State) -> bytes:
     """Return the open orders by instrument, bids before offers, in the order of their priority."""
+    out = BytesWriter()
     o = state.book.words
     ladder = state.ladder
-    rows: list[tuple[int, ...]] = []
     for instrument_row in _instrument_rows(state):
-        instrument = state.instruments.find(instrument_row[0])
+        instrument_id: i64 = instrument_row[0]
+        instrument = state.instruments.find(instrument_id)
         for side in (BUY, SELL):
+            side_word: i64 = side
             book_side = state.instruments.side(instrument, side)
             level: i64 = ladder.best[book_side]
             while level != NO_LEVEL:
                 order: i64 = ladder.levels[(level << LEVEL_SHIFT) + L_HEAD]
                 while order != 0:
-                    price, leaves = o[order + O_PRICE], o[order + O_LEAVES]
-                    rows.append((o[order + O_ID], instrument_row[0], side, price, leaves))
+                    write_i64_le(out, o[order + O_ID])
+                    write_i64_le(out, instrument_id)
+                    write_i64_le(out, side_word)
+                    write_i64_le(out, o[order + O_PRICE])
+                    write_i64_le(out, o[order + O_LEAVES])
                     order = o[order + O_NEXT]
                 level = ladder.next_after(book_side, level)
-    return rows
+    return out.getvalue()
 
 
 def _hold_rows(state: State) -> list[tuple[int, ...]]:
@@ -172,14 +181,22 @@ def _hold_rows(state: State) -> list[tuple[int, ...]]:
     return sorted(rows)
 
 
-def _id_rows(state: State) -> list[tuple[int, ...]]:
+def _packed_ids(state: State) -> bytes:
     ids = state.ids
-    rows: list[tuple[int, ...]] = []
-    for row in range(ids.mask + 1):
-        key = ids.key(row)
+    keys: list[int] = []
+    row: i64 = 0
+    while row <= ids.mask:
+        key: i64 = ids.key(row)
         if key != 0:
-            rows.append((key, ids.sequence(row)))
-    return sorted(rows)
+            keys.append(key)
+        row += 1
+    keys.sort()
+    out = BytesWriter()
+    for number in keys:
+        key = number
+        write_i64_le(out, key)
+        write_i64_le(out, ids.sequence(ids.find(key)))
+    return out.getvalue()
 
 
 # --- the way back --------------------------------------------------------------------------------
@@ -189,23 +206,22 @@ def restore_state(state: State, data: bytes) -> None:
     """Fill an empty state from a snapshot; raise ValueError when that cannot be done."""
     if state.sequence != 0 or state.ids.count != 0:
         raise ValueError("a snapshot is restored into a new engine")
-    header, tables = _unpack(data)
-    accounts, instruments, positions, orders, holds, ids = tables
-    _check_room(state, tables)
+    header = _header(data)
+    _check_room(state, header)
+    starts = _starts(header)
     state.sequence, state.time_ns = header[3], header[4]
-    for row in ids:
-        state.ids.insert(row[0], row[1], 0)
+    _restore_ids(state, data, starts[5], header[11])
     if state.ids.digest != header[5]:
         raise ValueError("the snapshot's ids do not give its digest")
-    for row in accounts:
+    for row in _rows(data, starts, _ACCOUNTS):
         _restore_account(state, row)
-    for row in instruments:
+    for row in _rows(data, starts, _INSTRUMENTS):
         _restore_instrument(state, row)
-    for row in holds:
+    for row in _rows(data, starts, _HOLDS):
         slot = state.holds.add(row[0], state.accounts.find(row[1]), row[2])
         state.ids.set_slot(state.ids.find(row[0]), slot)
-    _restore_orders(state, orders)
-    for row in positions:
+    _restore_orders(state, data, starts[3], header[9])
+    for row in _rows(data, starts, _POSITIONS):
         at = state.positions.find(state.accounts.find(row[0]), state.instruments.find(row[1]))
         for field, value in zip(_POSITION_FIELDS, row[2:], strict=True):
             state.positions.words[at + field] = value
@@ -214,34 +230,53 @@ def restore_state(state: State, data: bytes) -> None:
 _POSITION_FIELDS: Final = (P_TOTAL, P_SETTLED, P_OPEN_LOTS + BUY, P_OPEN_LOTS + SELL)
 
 
-def _unpack(data: bytes) -> tuple[tuple[int, ...], list[list[tuple[int, ...]]]]:
-    """Return the header's words and the six tables."""
+def _header(data: bytes) -> tuple[int, ...]:
+    """Return the header's words of a snapshot that is whole and of this format."""
     body = data[:-_CHECK_BYTES]
     if len(body) < _HEADER_WORDS * 8 or _digest(body) != data[-_CHECK_BYTES:]:
         raise ValueError("the snapshot is damaged")
     header: tuple[int, ...] = struct.unpack_from(f"<{_HEADER_WORDS}q", body)
     if header[:3] != (MAGIC, FORMAT_VERSION, RULES_VERSION):
         raise ValueError("the snapshot is of another format or rules version")
-    tables: list[list[tuple[int, ...]]] = []
-    at = _HEADER_WORDS * 8
+    if _starts(header)[-1] != len(body):
+        raise ValueError("the snapshot's rows are not as many as its header says")
+    return header
+
+
+def _starts(header: tuple[int, ...]) -> list[int]:
+    """Return the byte where each table begins, and the end of the last one."""
+    starts = [_HEADER_WORDS * 8]
     for width, count in zip(_WIDTHS, header[6:], strict=True):
-        end = at + width * 8 * count
-        tables.append(list(struct.iter_unpack(f"<{width}q", body[at:end])))
-        at = end
-    return header, tables
+        starts.append(starts[-1] + width * 8 * count)
+    return starts
 
 
-def _check_room(state: State, tables: list[list[tuple[int, ...]]]) -> None:
-    accounts, instruments, _, orders, holds, ids = tables
+def _rows(data: bytes, starts: list[int], table: int) -> list[tuple[int, ...]]:
+    return list(struct.iter_unpack(f"<{_WIDTHS[table]}q", data[starts[table] : starts[table + 1]]))
+
+
+def _check_room(state: State, header: tuple[int, ...]) -> None:
+    accounts, instruments, _, orders, holds, ids = header[6:]
     fits = (
-        len(accounts) <= state.accounts.maximum
-        and len(instruments) <= state.instruments.maximum
-        and len(orders) <= state.book.maximum
-        and len(holds) <= state.holds.maximum
-        and len(ids) <= state.ids.maximum
+        accounts <= state.accounts.maximum
+        and instruments <= state.instruments.maximum
+        and orders <= state.book.maximum
+        and holds <= state.holds.maximum
+        and ids <= state.ids.maximum
     )
     if not fits:
         raise ValueError("the snapshot is larger than this engine's tables")
+
+
+def _restore_ids(state: State, data: bytes, start: i64, count: i64) -> None:
+    """Read the rows in place: there are many more of them than of all others together."""
+    ids = state.ids
+    ids.expect(count)
+    at: i64 = start
+    end: i64 = start + count * 16
+    while at < end:
+        ids.insert(read_i64_le(data, at), read_i64_le(data, at + 8), 0)
+        at += 16
 
 
 def _restore_account(state: State, row: tuple[int, ...]) -> None:
@@ -264,18 +299,31 @@ def _restore_instrument(state: State, row: tuple[int, ...]) -> None:
     state.instruments.words[offset + I_ISSUED_LOTS] = row[9]
 
 
-def _restore_orders(state: State, rows: list[tuple[int, ...]]) -> None:
+def _restore_orders(state: State, data: bytes, start: i64, count: i64) -> None:
     """Chain the orders twice: by account as they were accepted, by level as they stand."""
-    by_sequence = sorted(rows, key=lambda row: state.ids.first_sequence(row[0]))
-    for order_id, instrument_id, side, price, leaves in by_sequence:
-        account = state.accounts.find(order_id >> 32)
-        instrument = state.instruments.find(instrument_id)
-        position = state.positions.find(account, instrument)
-        order = state.book.add(order_id, price, leaves, position, side)
-        state.ids.set_slot(state.ids.find(order_id), order >> ORDER_SHIFT)
-    for order_id, instrument_id, side, price, _ in rows:
-        instrument = state.instruments.find(instrument_id)
-        order = state.ids.slot(state.ids.find(order_id)) << ORDER_SHIFT
-        level = state.instruments.level(instrument, side, price)
-        book_side = state.instruments.side(instrument, side)
+    ids = state.ids
+    accepted: list[tuple[int, int]] = []
+    at: i64 = start
+    end: i64 = start + count * _ORDER_BYTES
+    while at < end:
+        accepted.append((ids.first_sequence(read_i64_le(data, at)), at))
+        at += _ORDER_BYTES
+    accepted.sort()
+    for _, place in accepted:
+        at = place
+        order_id: i64 = read_i64_le(data, at)
+        instrument: i64 = state.instruments.find(read_i64_le(data, at + 8))
+        side: i64 = read_i64_le(data, at + 16)
+        position: i64 = state.positions.find(state.accounts.find(order_id >> 32), instrument)
+        price: i64 = read_i64_le(data, at + 24)
+        order: i64 = state.book.add(order_id, price, read_i64_le(data, at + 32), position, side)
+        ids.set_slot(ids.find(order_id), order >> ORDER_SHIFT)
+    at = start
+    while at < end:
+        instrument = state.instruments.find(read_i64_le(data, at + 8))
+        side = read_i64_le(data, at + 16)
+        order = ids.slot(ids.find(read_i64_le(data, at))) << ORDER_SHIFT
+        level: i64 = state.instruments.level(instrument, side, read_i64_le(data, at + 24))
+        book_side: i64 = state.instruments.side(instrument, side)
         enter_level(state.ladder, state.book.words, order, book_side, level)
+        at += _ORDER_BYTES
