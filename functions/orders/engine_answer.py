@@ -10,7 +10,7 @@ from msgspec import structs
 
 from shared.domain import records as r
 from shared.domain.commands import PlaceOrder
-from shared.domain.events import EngineEvent
+from shared.domain.events import AnyRejectCode, EngineEvent
 from shared.domain.ids import trade_id
 from shared.domain.reject_codes import RejectCode
 from shared.ports.engine import CommandResult
@@ -29,7 +29,7 @@ _STEPS: Final = {
 }
 
 
-def refusal(result: CommandResult) -> RejectCode | None:
+def refusal(result: CommandResult) -> AnyRejectCode | None:
     """Return why the engine refused the command; None when it was carried out."""
     for event in result.events:
         if event.kind == r.REJECTED:

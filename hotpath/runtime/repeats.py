@@ -8,6 +8,7 @@ from typing import Final
 from hotpath.runtime.core_host import CoreHost
 from hotpath.runtime.journal_index import JournalIndex
 from shared.domain import records as r
+from shared.domain.records_v2 import PLACE_ORDER_EXTENDED
 from shared.domain.reject_codes import RejectCode
 from shared.wire import frames
 from shared.wire.journal import JournalError
@@ -15,8 +16,8 @@ from shared.wire.journal import JournalError
 log = logging.getLogger("engine")
 
 LOOKUPS_A_BATCH: Final = 256  # what is beyond gets the refusal alone, so that others do not wait
-_TERMS: Final = slice(0, 8 * r.C_TIME_NS)  # a command's bytes without what the sequencer stamps
-_TERM_WORDS: Final = Struct(f"<{r.C_TIME_NS}q")
+_ORDERS: Final = (r.PLACE_ORDER, PLACE_ORDER_EXTENDED)
+_STAMPED: Final = slice(r.C_TIME_NS, r.COMMAND_WORDS)  # words that the sender does not choose
 _EVENT: Final = Struct(f"<{r.EVENT_WORDS}q")
 
 
@@ -42,7 +43,7 @@ class Repeats:
         self._left = LOOKUPS_A_BATCH
 
     def find(self, frame: bytes, events: bytes) -> Repeat | None:
-        """Return the first answer to a PLACE_ORDER whose events refuse it as known already.
+        """Return the first answer to an order whose events refuse it as known already.
 
         None when it is no such refusal, when the terms are others than the first time, or when the
         batch has had its look-ups: the refusal is then the answer.
@@ -56,8 +57,7 @@ class Repeats:
         except (OSError, JournalError) as error:
             log.error("sequence %d cannot be read again: %s", sequence, error)
             return None
-        words = frame[frames.COMMAND_PREFIX_BYTES :][_TERMS]
-        if first is None or _TERM_WORDS.pack(*first.words[: r.C_TIME_NS]) != words:
+        if first is None or _terms(frames.decode_command(frame).words) != _terms(first.words):
             return None
         order = self._core.order(first.words[r.C_ID])
         if order is None:
@@ -67,12 +67,19 @@ class Repeats:
 
 
 def is_refused_order(frame: bytes, events: bytes) -> bool:
-    """Return whether a PLACE_ORDER was refused because its id is known."""
+    """Return whether a new order was refused because its id is known."""
     return (
-        frame[frames.COMMAND_PREFIX_BYTES] == r.PLACE_ORDER
+        frame[frames.COMMAND_PREFIX_BYTES] in _ORDERS
         and events[0] == r.REJECTED
         and int.from_bytes(events[2:4], "little") == RejectCode.DUPLICATE_ID
     )
+
+
+def _terms(words: tuple[int, ...]) -> list[int]:
+    """Return a command's words without those that are stamped."""
+    terms = list(words)
+    del terms[_STAMPED]
+    return terms
 
 
 def _word(data: bytes, at: int) -> int:

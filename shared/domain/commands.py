@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 
 from shared.domain import records as r
+from shared.domain import records_v2 as v
+from shared.domain.extended_orders import Disconnect, PlaceExtendedOrder
+from shared.domain.market_commands import MarketCommand
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +72,19 @@ class ReplaceOrder:
 
 @dataclass(frozen=True, slots=True)
 class MassCancel:
-    """Cancel up to MASS_CANCEL_BATCH open orders of an account in an instrument; repeatable."""
+    """Cancel an account's open orders in an instrument; rules 2 also know one side, or (0) all."""
 
     account_id: int
     instrument_id: int
+    side: int | None = None
 
     def words(self) -> list[int]:
-        header = r.pack_command_header(r.MASS_CANCEL, instrument=self.instrument_id)
+        flags = 0 if self.instrument_id else v.SCOPE_ALL_INSTRUMENTS
+        if self.side is not None:
+            flags |= v.SCOPE_ONE_SIDE
+        header = r.pack_command_header(
+            r.MASS_CANCEL, self.side or 0, flags=flags, instrument=self.instrument_id
+        )
         return [header, self.account_id, 0, 0, 0, 0, 0, 0]
 
 
@@ -154,12 +163,18 @@ class SetAccountState:
 
 @dataclass(frozen=True, slots=True)
 class SetInstrumentState:
+    """Change an instrument's session; rules 2 also know all instruments (0)."""
+
     command_id: int
     instrument_id: int
     state: int
 
     def words(self) -> list[int]:
-        header = r.pack_command_header(r.SET_INSTRUMENT_STATE, instrument=self.instrument_id)
+        header = r.pack_command_header(
+            r.SET_INSTRUMENT_STATE,
+            flags=0 if self.instrument_id else v.SCOPE_ALL_INSTRUMENTS,
+            instrument=self.instrument_id,
+        )
         return [header, 0, self.command_id, 0, self.state, 0, 0, 0]
 
 
@@ -213,6 +228,7 @@ class AddInstrument:
 
 Command = (
     PlaceOrder
+    | PlaceExtendedOrder
     | CancelOrder
     | ReplaceOrder
     | MassCancel
@@ -224,4 +240,6 @@ Command = (
     | SetInstrumentState
     | SetLimits
     | AddInstrument
+    | Disconnect
+    | MarketCommand
 )

@@ -26,6 +26,7 @@ from psycopg import sql
 
 from shared.domain import records as r
 from shared.domain.command_codec import decode_administrative
+from shared.domain.events import AnyRejectCode
 from shared.domain.reject_codes import RejectCode
 from shared.ports.engine import CommandResult, Engine, EngineError
 from shared.postgres.pool import PoolSource
@@ -47,7 +48,7 @@ class Answer:
     kind: int
     account_id: int
     sequence: int
-    reject_code: RejectCode | None
+    reject_code: AnyRejectCode | None
 
     @property
     def accepted(self) -> bool:

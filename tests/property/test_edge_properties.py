@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from functions.payments.models import DepositRequest
 from functions.users.models import RegisterRequest
+from shared.domain import market_commands as m
+from shared.domain import records_v2 as v
 from shared.domain.command_codec import decode_administrative
 from shared.domain.commands import (
     AddAccount,
@@ -125,15 +127,35 @@ words = st.integers(-(1 << 62), 1 << 62)
 ids = st.integers(1, 1 << 62)
 instruments = st.integers(1, (1 << 15) - 1)
 cash_kinds = st.sampled_from(
-    [DEPOSIT_CASH, HOLD_WITHDRAWAL, CONFIRM_WITHDRAWAL, RELEASE_WITHDRAWAL]
+    [DEPOSIT_CASH, HOLD_WITHDRAWAL, CONFIRM_WITHDRAWAL, RELEASE_WITHDRAWAL, v.CREDIT_UNDO]
+)
+terms = st.builds(m.TradeTerms, ids, st.integers(0, 1 << 15), ids, ids, ids, ids, words, words)
+rows = st.lists(st.tuples(ids, ids), min_size=1, max_size=v.TICK_ROWS).map(tuple)
+market_commands = st.one_of(
+    st.builds(m.Uncross, ids, instruments, st.integers(1, 3)),
+    st.builds(m.PublishIndicative, instruments),
+    st.builds(m.EndOfDay, ids, st.integers(0, 9)),
+    st.builds(m.ExpireOrders, ids, st.integers(0, 9)),
+    st.builds(m.DelistInstrument, ids, instruments),
+    st.builds(
+        m.SetAccountTerm, st.sampled_from([v.SET_MARGIN, v.SET_ACCOUNT_GROUP]), ids, ids, ids
+    ),
+    st.builds(m.SetKillSwitch, ids, st.integers(1, 3), words, st.booleans()),
+    st.builds(m.SetThrottle, ids, words, ids, words),
+    st.builds(m.BustTrade, ids, instruments, terms),
+    st.builds(m.CorrectTrade, ids, instruments, terms, ids, ids),
+    st.builds(m.SetInstrumentTerms, ids, instruments, *[words] * 10),
+    st.builds(m.SetFeeTier, ids, ids, words, words, words),
+    st.builds(m.SetTickTable, ids, ids, rows),
 )
 commands = st.one_of(
+    market_commands,
     st.builds(MoveCash, cash_kinds, ids, ids, words, words),
     st.builds(AddAccount, ids, ids, st.integers(1, 999)),
     st.builds(DepositShares, ids, ids, instruments, words),
     st.builds(Settle, ids, ids, instruments, words, words),
     st.builds(SetAccountState, ids, ids, st.integers(1, 3)),
-    st.builds(SetInstrumentState, ids, instruments, st.integers(1, 2)),
+    st.builds(SetInstrumentState, ids, st.integers(0, 9), st.integers(1, 8)),
     st.builds(SetLimits, ids, ids, words, words, words, words),
     st.builds(AddInstrument, ids, instruments, words, words, words, words, words, words, words),
 )

@@ -1,0 +1,50 @@
+"""Who may send which command: members what concerns their own orders, services by scope."""
+
+import pytest
+
+from hotpath.runtime.authority import SCOPE_OF_COMMAND, may_command
+from hotpath.runtime.session import Session
+from shared.domain import records as r
+from shared.domain import records_v2 as v
+from shared.domain.ids import SOURCE_BACKOFFICE, administrative_id, member_order_id
+from shared.wire import frames
+from shared.wire.tokens import ADMIN, FUND, READ, TRADE
+
+ACCOUNT = 7
+OWN, OTHERS = member_order_id(ACCOUNT, 1), member_order_id(8, 1)
+OF_ORDERS = (r.PLACE_ORDER, v.PLACE_ORDER_EXTENDED, r.CANCEL_ORDER, r.REPLACE_ORDER)
+EVERY_KIND = range(256)
+
+
+def session(kind: int, *scopes: str) -> Session:
+    made = Session.__new__(Session)
+    made.kind, made.account_id, made.scopes = kind, ACCOUNT, frozenset(scopes)
+    return made
+
+
+@pytest.mark.parametrize("kind", OF_ORDERS)
+def test_a_member_may_send_its_own_orders_and_nobody_elses(kind: int) -> None:
+    member = session(frames.MEMBER, TRADE, READ)
+    assert may_command(member, kind, ACCOUNT, OWN)
+    assert not may_command(member, kind, ACCOUNT, OTHERS)
+    assert not may_command(member, kind, 8, OTHERS)
+
+
+def test_a_member_may_send_nothing_but_orders_whatever_its_token_says() -> None:
+    member = session(frames.MEMBER, TRADE, FUND, ADMIN, READ)
+    id_ = administrative_id(SOURCE_BACKOFFICE, 1)
+    allowed = {kind for kind in EVERY_KIND if may_command(member, kind, ACCOUNT, OWN)}
+    assert allowed == {*OF_ORDERS, r.MASS_CANCEL, v.BATCH}
+    assert not any(may_command(member, kind, 8, id_) for kind in EVERY_KIND)
+
+
+@pytest.mark.parametrize(
+    "kind", [v.UNCROSS, v.END_OF_DAY, v.SET_KILL_SWITCH, v.BUST_TRADE, v.SET_FEE_TIER, v.CONTINUE]
+)
+def test_a_service_needs_the_admin_scope_for_the_market_itself(kind: int) -> None:
+    assert may_command(session(frames.SERVICE, ADMIN), kind, 0, 1)
+    assert not may_command(session(frames.SERVICE, TRADE, FUND, READ), kind, 0, 1)
+
+
+def test_credit_moves_are_funding() -> None:
+    assert {SCOPE_OF_COMMAND[kind] for kind in (v.CREDIT_OUT, v.CREDIT_IN, v.CREDIT_UNDO)} == {FUND}
