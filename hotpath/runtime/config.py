@@ -23,6 +23,8 @@ class EngineConfig:
     TRADING_DURABILITY      os or fsync (default)
     TRADING_SYNC_MS         mode os: how often the journal is synced, default 10: what a power cut
                             takes; 0: when the system likes
+    TRADING_MARK_MS         how often the state's hash is noted in the journal, default 1000; 0:
+                            never
     TRADING_SHARD           number of this shard, default 0
     TRADING_SPIN            1: never sleep while idle
     TRADING_SEGMENT_BYTES   size of a journal segment
@@ -38,6 +40,7 @@ class EngineConfig:
     public_key_file: Path
     durability: str
     sync_ms: int
+    mark_ms: int
     shard: int
     spin: bool
     segment_bytes: int
@@ -62,6 +65,7 @@ class EngineConfig:
             public_key_file=Path(_required(values, "ENGINE_PUBLIC_KEY_FILE")),
             durability=_durability(values),
             sync_ms=_integer(values, "TRADING_SYNC_MS", 10, 0, 60_000),
+            mark_ms=_integer(values, "TRADING_MARK_MS", 1000, 0, 3_600_000),
             shard=_integer(values, "TRADING_SHARD", 0, 0, 63),
             spin=values.get("TRADING_SPIN", "").lower() in ("1", "true", "yes", "on"),
             segment_bytes=_integer(values, "TRADING_SEGMENT_BYTES", 64 << 20, 4096, 1 << 32),
@@ -102,19 +106,47 @@ class FollowerConfig:
     TRADING_JOURNAL            folder of the journal
     TRADING_SNAPSHOT_COMMANDS  a snapshot each time so many commands are durable, default 500,000
     TRADING_SNAPSHOT_KEEP      how many snapshots stay, default 3
+    TRADING_HEALTH_FILE        touched every second while the follower works; empty: none
     """
 
     journal: Path
     every_commands: int
     keep: int
+    health_file: Path | None
 
     @classmethod
     def from_environment(cls, given: Mapping[str, str] | None = None) -> "FollowerConfig":
         values = os.environ if given is None else given
+        health_file = values.get("TRADING_HEALTH_FILE")
         return cls(
             journal=Path(_required(values, "TRADING_JOURNAL")),
             every_commands=_integer(values, "TRADING_SNAPSHOT_COMMANDS", 500_000, 1, 1 << 40),
             keep=_integer(values, "TRADING_SNAPSHOT_KEEP", 3, 1, 1000),
+            health_file=Path(health_file) if health_file else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class StandbyConfig:
+    """
+    Everything that the engine is told, as it may become one, and:
+
+    STANDBY_HEALTH_LISTEN   host:port of /health and /metrics while it stands by; empty: not served
+    TRADING_HUNG_MS         an engine whose heart has not beaten for so long is killed, default 1500
+    """
+
+    engine: EngineConfig
+    health_address: tuple[str, int] | None
+    hung_ms: int
+
+    @classmethod
+    def from_environment(cls, given: Mapping[str, str] | None = None) -> "StandbyConfig":
+        values = os.environ if given is None else given
+        name = "STANDBY_HEALTH_LISTEN"
+        return cls(
+            engine=EngineConfig.from_environment(values),
+            health_address=_address(values, name) if values.get(name) else None,
+            hung_ms=_integer(values, "TRADING_HUNG_MS", 1500, 1100, 600_000),
         )
 
 

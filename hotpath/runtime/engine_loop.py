@@ -13,6 +13,7 @@ from hotpath.runtime.core_host import CoreHost
 from hotpath.runtime.faults import ACKNOWLEDGED, RECEIVED, Faults
 from hotpath.runtime.gateway import Gateway, PendingCommand
 from hotpath.runtime.journal_writer import JournalFailed, JournalWriter
+from hotpath.runtime.marks import StateMarks
 from hotpath.runtime.metrics import Metrics
 from hotpath.runtime.repeats import Repeats
 from hotpath.runtime.sequencer import Sequencer
@@ -61,6 +62,7 @@ class EngineLoop:
         core: CoreHost,
         repeats: Repeats,
         journal: JournalWriter,
+        marks: StateMarks,
         status: StatusFile,
         status_words: Callable[[], list[int]],
         metrics: Metrics,
@@ -74,6 +76,7 @@ class EngineLoop:
         self._core = core
         self._repeats = repeats
         self._journal = journal
+        self._marks = marks
         self._status = status
         self._status_words = status_words
         self._metrics = metrics
@@ -201,6 +204,7 @@ class EngineLoop:
         self._gateway.tidy(now_s)
         self._gateway.flush()
         self._journal.prepare()
+        self._marks.tidy(self._sequencer.sequence, now_s)
 
     def _halt(self, error: JournalFailed) -> None:
         """Say that the journal failed; acknowledge nothing from here on."""

@@ -164,11 +164,20 @@ class JournalScan:
 class JournalTail:
     """Follows a journal that another process writes, up to the sequence that is durable."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, start: Tail | None = None) -> None:
+        """`start` is where what is known already ends; without it, all is read."""
         self._directory = directory
         self._number = 0
         self._descriptor = -1
         self._offset = 0
+        if start is not None and start.number:
+            self._open(segment_path(directory, start.number))
+            self._offset = start.offset
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Return the segment's number and the byte in it that is read next."""
+        return self._number, self._offset
 
     def read(self, durable_sequence: int, max_bytes: int = _READ_BYTES) -> list[Record]:
         """Return the next whole records whose commands are all durable, about `max_bytes` of them.

@@ -8,11 +8,38 @@ from hotpath.core.api import Engine
 from hotpath.runtime.batch import BatchApplier
 from hotpath.runtime.journal_reader import JournalScan, Tail, segment_number
 from hotpath.runtime.snapshots import Place, load_newest
-from shared.wire.journal import EPOCH, JournalError, Record
+from shared.wire.journal import EPOCH, MARK, JournalError, Record
 
 
 class JournalDiverged(JournalError):
     """Replaying a command gave other events than the journal holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A state that was rebuilt already, and where the journal goes on behind it."""
+
+    engine: Engine
+    tail: Tail
+    last_time_ns: int
+    state_hash: int | None = None  # when it is known, too
+    place: Place | None = None
+
+    @classmethod
+    def nothing(cls) -> "Known":
+        return cls(Engine(), Tail(0, 0, 1, 0, 0), 0)
+
+    @classmethod
+    def from_snapshot(
+        cls, directory: Path, shard: int | None, until: int | None = None
+    ) -> "Known | None":
+        """Return the state of the newest sound snapshot that is not behind `until`."""
+        found = load_newest(directory, shard, until)
+        if found is None:
+            return None
+        place = found.place
+        tail = Tail(place.segment, place.end_offset, place.sequence + 1, place.epoch, 0)
+        return cls(found.engine, tail, place.time_ns, found.state_hash, place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +63,15 @@ def recover(
     *,
     until: int | None = None,
     from_snapshot: bool = False,
+    known: Known | None = None,
+    check_marks: bool = False,
     on_progress: Callable[[int], None] = lambda _sequence: None,
 ) -> Recovered:
     """Replay the journal, up to sequence `until` if it is given.
 
-    `from_snapshot` starts at the newest snapshot that is sound and not behind `until`; what the
-    journal holds before it is not read.
+    `known` is a state to go on from; `from_snapshot` takes the newest snapshot for it that is sound
+    and not behind `until`. What the journal holds before it is not read. `check_marks` compares the
+    state's hash wherever the writer noted its own, which takes time.
 
     Raises
     ------
@@ -50,32 +80,28 @@ def recover(
     JournalDiverged
         This core answers other than the one that wrote it.
     """
-    place: Place | None
-    snapshot = load_newest(directory, shard, until) if from_snapshot else None
-    if snapshot is None:
-        engine, last_time_ns, start, place = Engine(), 0, None, None
-    else:
-        place = snapshot.place
-        engine, last_time_ns = snapshot.engine, place.time_ns
-        start = Tail(place.segment, place.end_offset, place.sequence + 1, place.epoch, 0)
-    state_hash = snapshot.state_hash if snapshot else None
+    if known is None and from_snapshot:
+        known = Known.from_snapshot(directory, shard, until)
+    known = known or Known.nothing()
+    engine, last_time_ns, place = known.engine, known.last_time_ns, known.place
+    state_hash = known.state_hash
     applier = BatchApplier(engine)
-    scan = JournalScan(directory, shard, start)
+    scan = JournalScan(directory, shard, known.tail)
     for path, offset, record in scan:
-        if record.kind == EPOCH:
+        if record.kind in (EPOCH, MARK):
             if until is not None and record.first_sequence > until + 1:
                 continue  # of a later moment than the one asked for
-            # Restarts without a command in between note the same hash: it is worked out once.
-            if state_hash is None:
-                state_hash = engine.state_hash()
-            _check_hash(state_hash, record, path, offset)
+            if record.kind == EPOCH or check_marks:
+                # Restarts without a command in between note the same hash: it is made once.
+                state_hash = engine.state_hash() if state_hash is None else state_hash
+                check_hash(state_hash, record, f"{path} at byte {offset}")
             continue
         count = record.count
         if until is not None:
             count = max(0, min(count, until - record.first_sequence + 1))
         if count:
             state_hash = None
-            _replay(applier, record, count, f"{path} at byte {offset}")
+            replay(applier, record, count, f"{path} at byte {offset}")
             last_time_ns = record.time_ns
             if count == record.count:
                 last = (segment_number(path), offset, offset + len(record.data), record.check)
@@ -83,11 +109,11 @@ def recover(
                 place = Place(*last, sequence, last_time_ns, scan.epoch, scan.shard_read)
             on_progress(record.first_sequence + count - 1)
     assert scan.tail is not None
-    snapshot_sequence = snapshot.place.sequence if snapshot else 0
-    return Recovered(engine, scan.tail, last_time_ns, snapshot_sequence, place)
+    return Recovered(engine, scan.tail, last_time_ns, known.tail.next_sequence - 1, place)
 
 
-def _replay(applier: BatchApplier, record: Record, count: int, place: str) -> None:
+def replay(applier: BatchApplier, record: Record, count: int, place: str) -> None:
+    """Apply a record's first `count` commands; raise JournalDiverged unless it gives its events."""
     applier.replay(record.command_bytes(), count)
     expected = record.event_bytes()
     if count < record.count:
@@ -102,7 +128,7 @@ def _replay(applier: BatchApplier, record: Record, count: int, place: str) -> No
     )
 
 
-def _check_hash(state_hash: int, record: Record, path: Path, offset: int) -> None:
-    """Compare the state's hash with the one that a writer noted when it started."""
+def check_hash(state_hash: int, record: Record, place: str) -> None:
+    """Raise JournalDiverged unless this is the hash that the writer noted in an epoch or mark."""
     if record.epoch().state_hash != state_hash:
-        raise JournalDiverged(f"{path} at byte {offset}: the state's hash is not the one noted")
+        raise JournalDiverged(f"{place}: the state's hash is not the one noted")

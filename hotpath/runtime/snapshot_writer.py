@@ -3,12 +3,8 @@
 from pathlib import Path
 
 from hotpath.runtime.recovery import recover
-from hotpath.runtime.snapshots import (
-    newest_first,
-    prune,
-    sequence_in_name,
-    write_snapshot,
-)
+from hotpath.runtime.snapshot_names import newest_sequence, prune
+from hotpath.runtime.snapshots import write_snapshot
 from hotpath.runtime.status_file import StatusFile
 
 
@@ -30,9 +26,10 @@ class SnapshotWriter:
             The snapshot cannot be written, or does not lead back to its state.
         """
         durable = self._durable_sequence()
-        newest = next(map(sequence_in_name, newest_first(self._directory)), 0)
-        if durable is not None and durable - newest < every_commands:
-            return None
+        if durable is not None:
+            newest = newest_sequence(self._directory, durable)
+            if durable - newest < every_commands:
+                return None
         recovered = recover(self._directory, until=durable, from_snapshot=True)
         place = recovered.place
         if place is None or place.sequence - recovered.snapshot_sequence < every_commands:

@@ -20,9 +20,9 @@ import google_crc32c
 from hotpath.core.api import Engine
 from hotpath.runtime.files import JournalFiles
 from hotpath.runtime.journal_reader import segment_path
+from hotpath.runtime.snapshot_names import newest_first, snapshot_path
 from shared.wire.journal import MAX_RECORD_BYTES, decode_record
 
-PATTERN: Final = "snapshot-*.state"
 FORMAT_VERSION: Final = 1
 _MAGIC: Final = b"TRDSNAP\x01"
 _HEADER: Final = Struct("<8sIIqqqqIIqqqII")
@@ -131,26 +131,6 @@ def _no_collections() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
-
-
-def newest_first(directory: Path) -> Iterator[Path]:
-    yield from sorted(directory.glob(PATTERN), reverse=True)
-
-
-def prune(directory: Path, keep: int) -> list[Path]:
-    """Remove all but the `keep` newest; return what was removed."""
-    removed = list(newest_first(directory))[keep:]
-    for path in removed:
-        path.unlink(missing_ok=True)
-    return removed
-
-
-def snapshot_path(directory: Path, sequence: int) -> Path:
-    return directory / f"snapshot-{sequence:016}.state"
-
-
-def sequence_in_name(path: Path) -> int:
-    return int(path.stem.removeprefix("snapshot-"))
 
 
 def _header(state_hash: int, place: Place, state: bytes) -> bytes:

@@ -23,6 +23,7 @@ _W_DURABLE_SEQUENCE: Final = 3
 _W_HEARTBEAT_NS: Final = 4
 _W_PROCESS_ID: Final = 5
 _W_STATE: Final = 6
+_W_START_TICKS: Final = 7  # with the process id, it names one process for good
 _W_FOLLOWER_WAITS: Final = 8  # a cache line of its own: the publisher writes it
 _W_PUBLISHED_SEQUENCE: Final = 9
 
@@ -31,6 +32,16 @@ OPEN: Final = 2
 HALTED: Final = 3
 STOPPED: Final = 4
 STATE_NAMES: Final = {STARTING: "starting", OPEN: "open", HALTED: "halted", STOPPED: "stopped"}
+
+
+def start_ticks(process_id: int) -> int | None:
+    """Return when a process started, in clock ticks since boot; None when there is no such."""
+    try:
+        text = Path(f"/proc/{process_id}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    # The program's name, in parentheses, may hold spaces; the start is the 20th field after it.
+    return int(text.rpartition(")")[2].split()[19])
 
 
 class StatusFile:
@@ -54,6 +65,7 @@ class StatusFile:
         words = self._words
         words[_W_SHARD] = shard
         words[_W_PROCESS_ID] = os.getpid()
+        words[_W_START_TICKS] = start_ticks(os.getpid()) or 0
         words[_W_DURABLE_SEQUENCE] = durable_sequence
         words[_W_EPOCH] = epoch
         self.beat()
@@ -76,6 +88,11 @@ class StatusFile:
     @property
     def process_id(self) -> int:
         return self._words[_W_PROCESS_ID]
+
+    @property
+    def start_ticks(self) -> int:
+        """Return when that process started, in clock ticks since boot; 0 where it is not known."""
+        return self._words[_W_START_TICKS]
 
     @property
     def heartbeat_ns(self) -> int:

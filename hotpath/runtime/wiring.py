@@ -1,11 +1,14 @@
 """Puts one engine process together: lock, recovery, epoch, sockets, health, loop."""
 
+import errno
 import gc
 import logging
 import os
 import resource
 import socket
 import time
+from collections.abc import Callable
+from typing import Final, TypeVar
 
 from hotpath.build import CoreBuild
 from hotpath.runtime.config import EngineConfig
@@ -17,9 +20,10 @@ from hotpath.runtime.gateway import MAX_SESSIONS, EngineFacts, Gateway
 from hotpath.runtime.health import Document, HealthServer
 from hotpath.runtime.journal_index import JournalIndex
 from hotpath.runtime.journal_writer import JournalLock, JournalWriter
+from hotpath.runtime.marks import StateMarks
 from hotpath.runtime.metrics import Metrics
 from hotpath.runtime.periodic_sync import PeriodicSync
-from hotpath.runtime.recovery import Recovered, recover
+from hotpath.runtime.recovery import Known, Recovered, recover
 from hotpath.runtime.repeats import Repeats
 from hotpath.runtime.sequencer import Sequencer
 from hotpath.runtime.status_file import OPEN, STARTING, STATE_NAMES, StatusFile
@@ -30,24 +34,34 @@ from shared.wire.tokens import TokenVerifier
 
 log = logging.getLogger("engine")
 
+_PORT_FREE_WITHIN_S: Final = 2.0
+_Port = TypeVar("_Port")
 
-def run_engine(config: EngineConfig, build: CoreBuild, files: JournalFiles | None = None) -> int:
+
+def run_engine(
+    config: EngineConfig,
+    build: CoreBuild,
+    files: JournalFiles | None = None,
+    lock: JournalLock | None = None,
+    known: Known | None = None,
+) -> int:
     """Recover, open and serve; return the exit code of `__main__`.
 
-    `files` stands between the journal and the disk; tests give their own.
+    `files` stands between the journal and the disk; tests give their own. A standby that takes over
+    holds the `lock` already, and brings what is `known` of the state.
     """
     log.info(
         "core: %s, sources %s", "compiled" if build.compiled else "interpreted", build.source_hash
     )
     try:
         verifier = TokenVerifier(config.public_key_file.read_bytes())
-        lock = JournalLock(config.journal)
+        lock = lock or JournalLock(config.journal)
     except (OSError, JournalError) as error:
         log.critical("%s", error)
         return 3
     try:
-        return _Engine(config, build, verifier, files or JournalFiles()).run()
-    except JournalError as error:
+        return _Engine(config, build, verifier, files or JournalFiles(), known).run()
+    except (JournalError, OSError) as error:
         log.critical("%s", error)
         return 3
     finally:
@@ -63,6 +77,7 @@ class _Engine:
         build: CoreBuild,
         verifier: TokenVerifier,
         files: JournalFiles,
+        known: Known | None,
     ) -> None:
         self._config = config
         self._files = files
@@ -72,12 +87,12 @@ class _Engine:
         self._status = StatusFile(config.journal, create=True)
         self._status.state = STARTING
         self._health = self._serve_health()
-        recovered = self._recover()
+        recovered = self._recover(known)
         self._epoch = recovered.tail.epoch + 1
         self._core = CoreHost(recovered.engine)
         self._journal = self._open_journal(recovered)
         self._sequencer = self._make_sequencer(recovered)
-        self._listener = _listen(config.host, config.port)
+        self._listener = _patiently(lambda: _listen(config.host, config.port))
         readiness = Readiness()
         facts = EngineFacts(self._epoch, config.shard, build.compiled)
         self._gateway = Gateway(
@@ -91,6 +106,7 @@ class _Engine:
             core=self._core,
             repeats=Repeats(JournalIndex(config.journal), self._core),
             journal=self._journal,
+            marks=self._marks,
             status=self._status,
             status_words=self._status_words,
             metrics=self._metrics,
@@ -125,9 +141,10 @@ class _Engine:
                 log.critical("closing the journal: %s", error)
             self._status.beat()
 
-    def _recover(self) -> Recovered:
+    def _recover(self, known: Known | None) -> Recovered:
         started_s = time.monotonic()
-        recovered = recover(self._config.journal, self._config.shard, from_snapshot=True)
+        config = self._config
+        recovered = recover(config.journal, config.shard, from_snapshot=True, known=known)
         if recovered.tail.torn_bytes:
             log.warning("dropped an unfinished write of %d bytes", recovered.tail.torn_bytes)
         noted = self._status.durable_sequence
@@ -138,9 +155,10 @@ class _Engine:
                 noted,
             )
         log.info(
-            "recovered %d commands in %.2f s, from a snapshot of %d",
+            "recovered %d commands in %.2f s, from a %s of %d",
             recovered.sequence,
             time.monotonic() - started_s,
+            "snapshot" if known is None else "standby's state",
             recovered.snapshot_sequence,
         )
         return recovered
@@ -157,7 +175,10 @@ class _Engine:
             faults=self._faults,
             files=self._files,
         )
+        started_s = time.perf_counter()
         mark = EpochMark(self._epoch, os.getpid(), recovered.engine.state_hash())
+        cost_s = time.perf_counter() - started_s
+        self._marks = StateMarks(recovered.engine, journal, self._config.mark_ms, cost_s)
         journal.append(encode_epoch(recovered.tail.next_sequence, time.time_ns(), mark), 0)
         journal.sync()
         self._status.begin(self._config.shard, self._epoch, recovered.sequence)
@@ -195,7 +216,9 @@ class _Engine:
         if self._config.health_port is None:
             return None
         address = (self._config.health_host, self._config.health_port)
-        return HealthServer(address, self._facts, lambda: self._metrics.text(self._gauges()))
+        return _patiently(
+            lambda: HealthServer(address, self._facts, lambda: self._metrics.text(self._gauges()))
+        )
 
     def _facts(self) -> tuple[bool, Document]:
         """Return whether orders are taken, and what the engine waits for if not."""
@@ -237,6 +260,18 @@ def _allow_many_sessions() -> None:
     if soft != resource.RLIM_INFINITY and soft < wanted:
         allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+
+
+def _patiently(open_port: Callable[[], _Port]) -> _Port:
+    """Open a port; wait a little where a predecessor that was killed has not let go of it yet."""
+    deadline_s = time.monotonic() + _PORT_FREE_WITHIN_S
+    while True:
+        try:
+            return open_port()
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or time.monotonic() > deadline_s:
+                raise
+        time.sleep(0.005)
 
 
 def _listen(host: str, port: int) -> socket.socket:

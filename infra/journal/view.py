@@ -35,7 +35,9 @@ def replayed(folder: Path, until: int | None = None, instrument_id: int | None =
     UnknownInstrument
         There is no such book at that sequence.
     """
-    recovered = recover(folder, until=until, from_snapshot=until is not None)
+    recovered = recover(
+        folder, until=until, from_snapshot=until is not None, check_marks=until is None
+    )
     engine = recovered.engine
     found: Document = {
         "sequence": engine.sequence,

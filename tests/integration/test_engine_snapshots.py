@@ -10,8 +10,8 @@ import pytest
 
 from hotpath.runtime.journal_reader import segment_paths
 from hotpath.runtime.recovery import recover
+from hotpath.runtime.snapshot_names import newest_first
 from hotpath.runtime.snapshot_writer import SnapshotWriter
-from hotpath.runtime.snapshots import newest_first
 from shared.domain import records as r
 from tests.support.engine import ROOT, EngineProcess, engine, limit_order
 

@@ -79,21 +79,26 @@ class EngineProcess:
     def spawn(self, **environment: str) -> None:
         """Start without waiting."""
         self.log_file.unlink(missing_ok=True)
-        given = {
+        with self.log_file.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", self._module],
+                cwd=ROOT,
+                env=os.environ | self.environment | environment,
+                stdout=log,
+                stderr=log,
+            )
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Return what it is told unless a start says otherwise."""
+        return {
             "TRADING_JOURNAL": str(self.journal),
             "ENGINE_LISTEN": "127.0.0.1:0",
             "ENGINE_PUBLIC_KEY_FILE": str(self._public_key),
             "TRADING_DURABILITY": "os",
             "TRADING_SEGMENT_BYTES": str(1 << 20),
+            **self._environment,
         }
-        with self.log_file.open("wb") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", self._module],
-                cwd=ROOT,
-                env=os.environ | given | self._environment | environment,
-                stdout=log,
-                stderr=log,
-            )
 
     def log(self) -> str:
         return self.log_file.read_text(encoding="utf-8")
