@@ -44,7 +44,9 @@ def _tasks() -> Tasks:
     middlewares=[rate_limit("reads")],
 )
 def list_settlements(
-    before: Annotated[int | None, Query(ge=1, description="next_before of a page")] = None,
+    before: Annotated[
+        int | None, Query(ge=1, le=queries.MAX_NUMBER, description="next_before of a page")
+    ] = None,
     limit: Annotated[int, Query(ge=1, le=queries.MAX_PAGE)] = 50,
 ) -> SettlementList:
     account_id = principal(app).trading_account()

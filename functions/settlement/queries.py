@@ -8,6 +8,7 @@ from shared.postgres.unit_of_work import UnitOfWork
 from shared.reference import Instruments
 
 MAX_PAGE: Final = 200
+MAX_NUMBER: Final = (1 << 63) - 1  # of an instruction
 
 
 class SettlementAnswer(AnswerModel):

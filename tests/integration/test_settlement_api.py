@@ -140,6 +140,8 @@ def test_who_has_no_account_or_asks_wrongly_is_refused(database: ClearingDatabas
     assert get("/api/v1/settlements", None).code == "account_not_open"
     assert get("/api/v1/settlements", ANNE, limit="0").code == "invalid_request"
     assert get("/api/v1/settlements", ANNE, limit="201").code == "invalid_request"
+    assert get("/api/v1/settlements", ANNE, before=str(1 << 63)).code == "invalid_request"
+    assert get("/api/v1/settlements", ANNE, before=str((1 << 63) - 1)).status == 200
     assert get("/api/v1/settlements/x';--", ANNE).status in (400, 404)
 
 
