@@ -197,6 +197,11 @@ class JournalTail:
                     records = self._read_here(durable_sequence, max_bytes)
         return records
 
+    def go_to(self, path: Path, offset: int) -> None:
+        """Go on reading at the record that begins at byte `offset` of a segment."""
+        self._open(path)
+        self._offset = offset
+
     def _read_here(self, durable_sequence: int, max_bytes: int) -> list[Record]:
         data = os.pread(self._descriptor, max_bytes, self._offset)
         length = record_length(data, 0)

@@ -1,7 +1,8 @@
 """What the stream is told about one journaled command: a pure function of the journal.
 
 Publishing the same command again gives the same bytes in the same order, so a publisher that comes
-back can find by comparison how far its predecessor came.
+back can find by comparison how far its predecessor came. `message_encoder` says the same of the
+everyday commands, faster; what changes here for those changes there.
 """
 
 from collections.abc import Callable, Iterator
@@ -33,6 +34,8 @@ _LEFT_THE_BOOK: Final = (CancelReason.REQUESTED, CancelReason.MASS_CANCEL)
 _Event = s.OrderEvent | s.TradeExecution | s.MarketDataUpdate | s.RiskEvent
 _Keyed = tuple[str, int, _Event]  # topic, numeric key, event
 _encode = msgspec.json.Encoder().encode
+
+Headers = tuple[tuple[str, bytes], ...]
 
 
 class _Told:
@@ -87,15 +90,18 @@ def messages(shard: int, command: JournaledCommand) -> list[tuple[int, Message]]
     They stand in the order in which they are published; within a topic no index goes down.
     """
     told = _Told(shard, command)
-    headers: tuple[tuple[str, bytes], ...] = ()
-    if command.trace:
-        headers = (("traceparent", traceparent(command.trace).encode()),)
+    headers = trace_headers(command.trace) if command.trace else ()
     found = []
     for topic, key, event in (*_of_each_event(told), *_market_data(told)):
         partition = s.partition_of(topic, key)
         message = Message(topic, partition, str(key).encode(), _encode(event), headers)
         found.append((event.index, message))
     return found
+
+
+def trace_headers(trace: bytes) -> Headers:
+    """Return the headers by which a command's trace goes on."""
+    return (("traceparent", traceparent(trace).encode()),)
 
 
 def _of_each_event(told: _Told) -> Iterator[_Keyed]:

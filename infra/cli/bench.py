@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -37,11 +38,27 @@ def engine(
     write_doc: bool = False,
 ) -> None:
     """Measure the core beside C++, interpreted and pure Python; no running stack is needed."""
+    options = {"workloads": workloads, "engines": engines, "commands": commands, "rounds": rounds}
+    _run("engine", options, {"--json": as_json, "--quick": quick, "--write-doc": write_doc})
+
+
+@bench.command()
+@click.option("--streams", help="Some of kafka,redis.")
+@click.option("--commands", type=int, help="Journaled commands of one round.")
+@click.option("--rounds", type=int, help="Rounds; the median is reported, all are printed.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
+def publish(streams: str | None, commands: int | None, rounds: int | None, as_json: bool) -> None:
+    """Measure the publisher from a journal to Apache Kafka and to Redis Streams."""
+    _run(
+        "publish", {"streams": streams, "commands": commands, "rounds": rounds}, {"--json": as_json}
+    )
+
+
+def _run(what: str, options: Mapping[str, object], flags: Mapping[str, bool]) -> None:
+    """Start the measuring code and end with its exit code."""
     if not (_ROOT / "tests" / "bench").is_dir():
         raise StackError("benchmarks need a checkout: tests/bench is not installed")
-    options = {"workloads": workloads, "engines": engines, "commands": commands, "rounds": rounds}
     words = [f"--{name}={value}" for name, value in options.items() if value is not None]
-    flags = {"--json": as_json, "--quick": quick, "--write-doc": write_doc}
     words += [name for name, is_set in flags.items() if is_set]
-    done = subprocess.run([sys.executable, "-m", "tests.bench", "engine", *words], cwd=_ROOT)
+    done = subprocess.run([sys.executable, "-m", "tests.bench", what, *words], cwd=_ROOT)
     sys.exit(done.returncode)

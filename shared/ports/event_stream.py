@@ -22,6 +22,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+import msgspec
+
 from shared.ports.failures import InfrastructureUnavailable
 
 # Key, value and headers of one message together, in bytes. Kafka's default limit, less overhead.
@@ -35,8 +37,7 @@ class TopicPartition:
     partition: int
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True, gc=False):
     """A message to publish; `partition` is chosen by the writer, `key` travels with it."""
 
     topic: str

@@ -24,13 +24,17 @@ def by_partition(messages: Iterable[Message]) -> Batches:
     groups: dict[tuple[str, int], list[Message]] = {}
     for message in messages:
         size = len(message.key) + len(message.value)
-        for name, value in message.headers:
-            size += len(name) + len(value)
+        if message.headers:
+            size += sum(len(name) + len(value) for name, value in message.headers)
         if size > MAX_MESSAGE_BYTES:
             raise MessageTooLarge(
                 f"{message.topic}-{message.partition}: {size} bytes, at most {MAX_MESSAGE_BYTES}"
             )
-        groups.setdefault((message.topic, message.partition), []).append(message)
+        place = (message.topic, message.partition)
+        if place in groups:
+            groups[place].append(message)
+        else:
+            groups[place] = [message]
     return {TopicPartition(*place): batch for place, batch in groups.items()}
 
 

@@ -1,6 +1,5 @@
 """The Kafka writer: one transaction per publish, fenced by Kafka and by the epoch that it keeps."""
 
-import time
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol
@@ -17,7 +16,7 @@ from shared.ports.event_stream import (
     TopicPartition,
     WriterFenced,
 )
-from shared.streams.batches import by_partition, not_yet_stored
+from shared.streams.batches import Batches, by_partition, not_yet_stored
 from shared.streams.kafka_connection import (
     CALL_TIMEOUT_S,
     Fenced,
@@ -31,6 +30,7 @@ from shared.streams.kafka_epochs import EPOCH_TOPIC, WriterEpoch, read_epoch
 _TAKE_OVER_ATTEMPTS: Final = 5
 _TRANSACTION_TIMEOUT_MS: Final = 30_000
 _DELIVERY_TIMEOUT_MS: Final = 10_000
+_QUEUED_MESSAGES: Final = 1_000_000
 
 
 class _Partitions(Protocol):
@@ -103,19 +103,20 @@ class KafkaStreamWriter:
 
     def _missing(
         self, batches: Mapping[TopicPartition, list[Message]], doubtful: set[TopicPartition]
-    ) -> tuple[dict[TopicPartition, int], list[Message]]:
+    ) -> tuple[dict[TopicPartition, int], Batches]:
         """Return a position after what is known of each partition, and all that is not stored."""
-        ends, missing = {}, []
+        ends, missing = {}, {}
         for partition, batch in batches.items():
             ends[partition] = self._base[partition]
             if partition in doubtful:
                 stored = self._stream.read_from(partition, ends[partition])
                 batch = not_yet_stored(stored, batch)
                 ends[partition] = stored[-1].offset + 1 if stored else ends[partition]
-            missing += batch
+            if batch:
+                missing[partition] = batch
         return ends, missing
 
-    def _commit(self, producer: Producer, messages: Sequence[Message]) -> None:
+    def _commit(self, producer: Producer, batches: Batches) -> None:
         """Store all messages in one transaction; whatever fails, the producer is dropped.
 
         A transaction is decided before its markers are written. A broker that is killed in between
@@ -124,38 +125,51 @@ class KafkaStreamWriter:
         """
         self._delivered.clear()
         self._delivery_error = None
-        if not messages:
+        if not batches:
             return
-        timestamp_ms = time.time_ns() // 1_000_000
         try:
             with translated():
                 producer.begin_transaction()
-                for number, message in enumerate(messages):
-                    self._produce(producer, message, timestamp_ms)
-                    if number % 1_000 == 999:
-                        producer.poll(0)
+                for partition, batch in batches.items():
+                    self._produce(producer, partition, batch)
+                    producer.poll(0)
+                    if self._delivery_error is not None:
+                        raise port_error(self._delivery_error)
                 producer.commit_transaction(CALL_TIMEOUT_S)
             self._lookup.wait_until_visible(self._delivered)
+        except BufferError as error:
+            self._drop()
+            raise StreamUnavailable(f"kafka: the queue to the broker is full: {error}") from error
         except BaseException:
             self._drop()
             raise
 
-    def _produce(self, producer: Producer, message: Message, timestamp_ms: int) -> None:
-        while True:
-            if self._delivery_error is not None:
-                raise port_error(self._delivery_error)
-            try:
-                producer.produce(
-                    message.topic,
-                    value=message.value,
-                    key=message.key,
-                    partition=message.partition,
-                    timestamp=timestamp_ms,
-                    headers=list(message.headers) or None,
-                )
-                return
-            except BufferError:  # the queue to the broker is full
-                producer.poll(0.1)
+    def _produce(
+        self, producer: Producer, partition: TopicPartition, batch: Sequence[Message]
+    ) -> None:
+        """Queue one partition's messages; the last one's delivery says where they end.
+
+        Queueing many at once costs half as much as one by one, but takes no headers.
+        """
+        topic, number, last = partition.topic, partition.partition, batch[-1]
+        run: list[dict[str, Any]] = []
+        for message in batch:
+            if not message.headers:
+                run.append({"value": message.value, "key": message.key})
+                continue
+            _produce_run(producer, partition, run)
+            run = []
+            producer.produce(
+                topic,
+                message.value,
+                message.key,
+                number,
+                on_delivery=self._on_delivery if message is last else None,
+                headers=list(message.headers),
+            )
+        if run:
+            run[-1]["callback"] = self._on_delivery
+            _produce_run(producer, partition, run)
 
     def _on_delivery(self, error: KafkaError | None, message: Delivered) -> None:
         if error is not None:
@@ -206,7 +220,7 @@ class KafkaStreamWriter:
 
     def _record_identity(self, producer: Producer) -> None:
         record = Message(EPOCH_TOPIC, 0, self._writer_id.encode(), self._identity.encode())
-        self._commit(producer, [record])
+        self._commit(producer, {TopicPartition(EPOCH_TOPIC, 0): [record]})
         self._recorded = True
 
     def _new_producer(self) -> Producer:
@@ -216,7 +230,8 @@ class KafkaStreamWriter:
             "message.timeout.ms": _DELIVERY_TIMEOUT_MS,
             "message.max.bytes": MAX_MESSAGE_BYTES + 4_096,
             "linger.ms": 5,
-            "on_delivery": self._on_delivery,  # one for all: a callable per message costs double
+            "compression.type": "lz4",  # messages of one batch differ in a few digits
+            "queue.buffering.max.messages": _QUEUED_MESSAGES,
         }
         return Producer(settings)
 
@@ -225,3 +240,12 @@ class KafkaStreamWriter:
         producer, self._producer = self._producer, None
         if producer is not None:
             producer.purge()
+
+
+def _produce_run(producer: Producer, partition: TopicPartition, run: list[dict[str, Any]]) -> None:
+    """Queue messages without headers."""
+    if not run:
+        return
+    if producer.produce_batch(partition.topic, run, partition.partition) < len(run):
+        errors = [message["_error"] for message in run if "_error" in message]
+        raise StreamUnavailable(f"kafka: {len(errors)} messages were not queued: {errors[:1]}")

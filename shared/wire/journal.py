@@ -125,12 +125,21 @@ class Record:
     def event_counts(self) -> tuple[int, ...]:
         return unpack_from(f"<{self.count}I", self.data, RECORD_HEADER_BYTES)
 
+    @property
+    def commands_at(self) -> int:
+        """Return where in `data` the words of its commands begin."""
+        return RECORD_HEADER_BYTES + _padded(4 * self.count)
+
+    @property
+    def events_at(self) -> int:
+        """Return where in `data` the words of its events begin."""
+        return self.commands_at + 8 * self.command_word_count
+
     def command_bytes(self) -> bytes:
-        start = RECORD_HEADER_BYTES + _padded(4 * self.count)
-        return self.data[start : start + 8 * self.command_word_count]
+        return self.data[self.commands_at : self.events_at]
 
     def event_bytes(self) -> bytes:
-        start = RECORD_HEADER_BYTES + _padded(4 * self.count) + 8 * self.command_word_count
+        start = self.events_at
         return self.data[start : start + 8 * r.EVENT_WORDS * self.event_count]
 
     def traces(self) -> dict[int, bytes]:

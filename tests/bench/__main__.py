@@ -1,4 +1,4 @@
-"""`python -m tests.bench engine …` measures; `worker …` is one round, which `engine` starts."""
+"""`python -m tests.bench engine|publish …` measures; `worker …` is a round that `engine` starts."""
 
 import sys
 
@@ -11,6 +11,10 @@ if __name__ == "__main__":
         from tests.bench import engine
 
         sys.exit(engine.main(words))
+    if what == "publish":
+        from tests.bench import publish
+
+        sys.exit(publish.main(words))
     from tests.bench import worker
 
     sys.exit(worker.main(*words))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from hotpath.runtime.journal_reader import JournalScan
-from hotpath.runtime.publisher import TOPICS
+from hotpath.runtime.resume import TOPICS
 from hotpath.runtime.stream_messages import messages
 from shared.domain import records as r
 from shared.ports.event_stream import EventStream, TopicPartition

@@ -1,5 +1,6 @@
 """The publisher as a process: the stream gets each message once, whatever is killed in between."""
 
+import itertools
 import signal
 import threading
 import uuid
@@ -10,7 +11,7 @@ import pytest
 import redis as redis_client
 
 from hotpath.runtime.journal_reader import JournalScan
-from hotpath.runtime.publisher import TOPICS
+from hotpath.runtime.resume import TOPICS
 from hotpath.runtime.stream_messages import messages
 from shared.domain import records as r
 from shared.ports.event_stream import EventStream, Message, TopicPartition
@@ -135,10 +136,13 @@ def test_killed_behind_a_stored_batch_it_repeats_nothing(
     engine: EngineProcess, publisher: PublisherProcess, stream: EventStream, batch: int
 ) -> None:
     publisher.start(fault=f"published:{batch}")
-    for number in range(500):
-        trade(engine, 1 + 200 * number, 20)
-        if not publisher.is_running:
-            break
+    numbers = itertools.count()
+
+    def trade_on() -> bool:
+        trade(engine, 1 + 200 * next(numbers), 20)
+        return not publisher.is_running
+
+    wait_for(trade_on, f"it dies behind batch {batch}", 60)
     assert publisher.wait() == -signal.SIGKILL
     publisher.start()
     wait_until_published(engine, stream)

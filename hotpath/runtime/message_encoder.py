@@ -1,0 +1,325 @@
+"""The stream's messages about the everyday commands, from journal bytes. Compiled with the core.
+
+`stream_messages` says what is told of every command; this says the same, byte for byte, of orders
+that are accepted, trade, rest, are cancelled or replaced, and hands it all others.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final, final
+
+from librt.strings import read_i64_le
+from mypy_extensions import i64
+
+from shared.domain.ids import trade_id
+from shared.domain.records import (
+    BUY,
+    C_PRICE,
+    C_QUANTITY,
+    COMMAND_WORDS,
+    E_ACCOUNT,
+    E_CONTRA_ID,
+    E_ID,
+    E_LEAVES,
+    E_LEVEL_LOTS,
+    E_OLD_LEVEL_LOTS,
+    E_OLD_PRICE,
+    E_PRICE,
+    E_QUANTITY,
+    EVENT_WORDS,
+    EXTENDED_COMMAND_WORDS,
+    FIRST_EXTENDED_KIND,
+    FLAG_PRIORITY_KEPT,
+    FLAG_RESTING,
+    GTC,
+    IOC,
+    LIMIT,
+    MARKET,
+    MASS_CANCEL,
+    ORDER_ACCEPTED,
+    ORDER_CANCELLED,
+    ORDER_REPLACED,
+    ORDER_RESTED,
+    PLACE_ORDER,
+    SELL,
+    TRADE_EXECUTED,
+)
+from shared.domain.reject_codes import CancelReason
+
+_WORD: Final = 8
+_EVENT_BYTES: Final = EVENT_WORDS * _WORD
+_LOW: Final = 0xFFFF_FFFF
+_REQUESTED: Final = int(CancelReason.REQUESTED)
+_BY_MASS_CANCEL: Final = int(CancelReason.MASS_CANCEL)
+
+
+@final
+class MessageEncoder:
+    """Encodes one shard's records.
+
+    `make` is called with topic, partition, key, value and headers of each message; `headers_of`
+    with a trace; `tell` with (number in the record, bytes of the command, its size, bytes of its
+    first event, how many) for a command that is not of the everyday kinds.
+    """
+
+    def __init__(
+        self,
+        shard: int,
+        topics: tuple[str, str, str],
+        partitions: tuple[int, int, int],
+        reasons: dict[int, str],
+        make: Callable[[str, int, bytes, bytes, Any], Any],
+        headers_of: Callable[[bytes], Any],
+    ) -> None:
+        self.shard = shard
+        self.orders, self.trades, self.market = topics
+        order_partitions, trade_partitions, market_partitions = partitions
+        self.order_partitions: i64 = order_partitions
+        self.trade_partitions: i64 = trade_partitions
+        self.market_partitions: i64 = market_partitions
+        self.reasons = reasons
+        self.make = make
+        self.headers_of = headers_of
+        # of the record and the command under way
+        self.found: list[Any] = []
+        self.headers: Any = ()
+        self.data: bytes = b""
+        self.place = ""
+        self.when = ""
+        self.trace = ""
+        self.trace_id = ""
+        self.levels: list[str] = []
+        self.public_trades: list[str] = []
+
+    def encode(
+        self,
+        data: bytes,
+        first_sequence: int,
+        time_ns: int,
+        counts: tuple[int, ...],
+        commands_at: i64,
+        events_at: i64,
+        traces: dict[int, bytes],
+        tell: Callable[[int, int, int, int, int], list[Any]],
+    ) -> list[Any]:
+        """Return the messages about a record, in the order in which they are published."""
+        self.found = []
+        self.data = data
+        self.when = f',"time_ns":{time_ns},"account_id":"'
+        at: i64 = commands_at
+        event_at: i64 = events_at
+        for number, count in enumerate(counts):
+            header: i64 = read_i64_le(data, at)
+            kind: i64 = header & 0xFF
+            size: i64 = EXTENDED_COMMAND_WORDS if kind >= FIRST_EXTENDED_KIND else COMMAND_WORDS
+            if self._is_everyday(header, event_at, count):
+                self._begin(first_sequence + number, traces.get(number))
+                self._encode_command(header, at, event_at, count, first_sequence + number, time_ns)
+            else:
+                self.found.extend(tell(number, at, size, event_at, count))
+            at += size * _WORD
+            event_at += count * _EVENT_BYTES
+        found = self.found
+        self.found = []
+        self.data = b""
+        return found
+
+    def _is_everyday(self, header: i64, event_at: i64, count: i64) -> bool:
+        """Say whether all about a command is of the kinds and flags that are known here."""
+        kind: i64 = header & 0xFF
+        if kind < PLACE_ORDER or kind > MASS_CANCEL or count == 0:
+            return False
+        data = self.data
+        end: i64 = event_at + count * _EVENT_BYTES
+        while event_at < end:
+            event: i64 = read_i64_le(data, event_at)
+            event_kind: i64 = event & 0xFF
+            flags: i64 = event >> 32 & 0xFFFF
+            if event_kind == ORDER_ACCEPTED:
+                if kind != PLACE_ORDER or not self._has_known_terms(header):
+                    return False
+            elif event_kind == ORDER_CANCELLED:
+                if (event >> 16 & 0xFFFF) not in self.reasons:
+                    return False
+            elif event_kind not in (TRADE_EXECUTED, ORDER_RESTED, ORDER_REPLACED):
+                return False
+            if flags & ~(FLAG_RESTING | FLAG_PRIORITY_KEPT) or (event >> 8 & 0xFF) > SELL:
+                return False
+            event_at += _EVENT_BYTES
+        return True
+
+    def _has_known_terms(self, header: i64) -> bool:
+        kind: i64 = header >> 16 & 0xFF
+        time_in_force: i64 = header >> 24 & 0xFF
+        return (
+            (header >> 8 & 0xFF) <= SELL and kind in (LIMIT, MARKET) and time_in_force in (GTC, IOC)
+        )
+
+    def _begin(self, sequence: int, trace: bytes | None) -> None:
+        self.place = f'"shard":{self.shard},"sequence":{sequence},"index":'
+        self.levels = []
+        self.public_trades = []
+        if trace is None:
+            self.trace = self.trace_id = ""
+            self.headers = ()
+        else:
+            self.trace_id = trace[:16].hex()
+            self.trace = f',"trace_id":"{self.trace_id}"'
+            self.headers = self.headers_of(trace)
+
+    def _encode_command(
+        self, header: i64, at: i64, event_at: i64, count: i64, sequence: int, time_ns: int
+    ) -> None:
+        data = self.data
+        market_index: i64 = -1
+        instrument: i64 = 0
+        index: i64 = 0
+        while index < count:
+            event: i64 = read_i64_le(data, event_at)
+            kind: i64 = event & 0xFF
+            before = len(self.levels)
+            if kind == ORDER_ACCEPTED:
+                self._accepted(header, at, event, event_at, index)
+            elif kind == TRADE_EXECUTED:
+                self._traded(event, event_at, index, sequence, time_ns)
+            elif kind == ORDER_RESTED:
+                self._rested(event, event_at, index)
+            elif kind == ORDER_CANCELLED:
+                self._cancelled(event, event_at, index)
+            else:
+                self._replaced(event, event_at, index)
+            if market_index < 0 and len(self.levels) > before:
+                market_index, instrument = index, event >> 48 & 0x7FFF
+            event_at += _EVENT_BYTES
+            index += 1
+        if market_index >= 0:
+            self._market_data(market_index, instrument, time_ns)
+
+    def _word(self, at: i64, word: i64) -> i64:
+        return read_i64_le(self.data, at + word * _WORD)
+
+    # --- the kinds of events ---------------------------------------------------------------------
+
+    def _accepted(self, header: i64, at: i64, event: i64, event_at: i64, index: i64) -> None:
+        side = '"BUY"' if header >> 8 & 0xFF == BUY else '"SELL"'
+        order_type = '"LIMIT"' if header >> 16 & 0xFF == LIMIT else '"MARKET"'
+        time_in_force = '"GTC"' if header >> 24 & 0xFF == GTC else '"IOC"'
+        terms = f',"side":{side},"order_type":{order_type},"time_in_force":{time_in_force}'
+        terms += _set("price_ticks", self._word(at, C_PRICE))
+        terms += _set("quantity_lots", self._word(at, C_QUANTITY))
+        account: i64 = self._word(event_at, E_ACCOUNT) & _LOW
+        leaves: i64 = self._word(event_at, E_LEAVES)
+        order: i64 = self._word(event_at, E_ID)
+        self._order("ACCEPTED", event, index, account, order, leaves, terms)
+        if event >> 32 & FLAG_RESTING:
+            self._level(event >> 8 & 0xFF, event_at)
+
+    def _traded(self, event: i64, event_at: i64, index: i64, sequence: int, time_ns: int) -> None:
+        side: i64 = event >> 8 & 0xFF
+        price: i64 = self._word(event_at, E_PRICE)
+        quantity: i64 = self._word(event_at, E_QUANTITY)
+        accounts: i64 = self._word(event_at, E_ACCOUNT)
+        leaves: i64 = self._word(event_at, E_LEAVES)
+        order: i64 = self._word(event_at, E_ID)
+        resting: i64 = self._word(event_at, E_CONTRA_ID)
+        taker: i64 = accounts & _LOW
+        maker: i64 = accounts >> 32
+        trade = trade_id(self.shard, sequence, index)
+        terms = _set("last_price_ticks", price) + _set("last_quantity_lots", quantity)
+        terms += f',"trade_id":"{trade}","liquidity":'
+        self._order("FILL", event, index, taker, order, leaves & _LOW, terms + '"TAKER"')
+        self._order("FILL", event, index, maker, resting, leaves >> 32, terms + '"MAKER"')
+        aggressor = "BUY" if side == BUY else "SELL"
+        if side == BUY:
+            buyer = f'"{order}","buy_account_id":"{taker}"'
+            seller = f'"{resting}","sell_account_id":"{maker}"'
+        else:
+            buyer = f'"{resting}","buy_account_id":"{maker}"'
+            seller = f'"{order}","sell_account_id":"{taker}"'
+        instrument: i64 = event >> 48 & 0x7FFF
+        value = (
+            f'{{"v":1,{self.place}{index},"time_ns":{time_ns},"trade_id":"{trade}"'
+            f',"instrument_id":{instrument},"price_ticks":{price},"quantity_lots":{quantity}'
+            f',"aggressor_side":"{aggressor}","buy_order_id":{buyer},"sell_order_id":{seller}'
+            f',"trace_id":"{self.trace_id}"}}'
+        )
+        self._add(self.trades, instrument, self.trade_partitions, value)
+        self.public_trades.append(f'["{trade}",{price},{quantity},"{aggressor}"]')
+        self._level(SELL if side == BUY else BUY, event_at)  # it took from the other side
+
+    def _rested(self, event: i64, event_at: i64, index: i64) -> None:
+        account: i64 = self._word(event_at, E_ACCOUNT) & _LOW
+        order: i64 = self._word(event_at, E_ID)
+        leaves: i64 = self._word(event_at, E_LEAVES)
+        terms = _set("price_ticks", self._word(event_at, E_PRICE))
+        self._order("RESTED", event, index, account, order, leaves, terms)
+        self._level(event >> 8 & 0xFF, event_at)
+
+    def _cancelled(self, event: i64, event_at: i64, index: i64) -> None:
+        account: i64 = self._word(event_at, E_ACCOUNT) & _LOW
+        order: i64 = self._word(event_at, E_ID)
+        code: i64 = event >> 16 & 0xFFFF
+        terms = f',"reason":"{self.reasons[code]}"'
+        self._order("CANCELLED", event, index, account, order, 0, terms)
+        if code in (_REQUESTED, _BY_MASS_CANCEL):
+            self._level(event >> 8 & 0xFF, event_at)
+
+    def _replaced(self, event: i64, event_at: i64, index: i64) -> None:
+        side: i64 = event >> 8 & 0xFF
+        account: i64 = self._word(event_at, E_ACCOUNT) & _LOW
+        order: i64 = self._word(event_at, E_ID)
+        price: i64 = self._word(event_at, E_PRICE)
+        quantity: i64 = self._word(event_at, E_QUANTITY)
+        terms = ',"side":"BUY"' if side == BUY else ',"side":"SELL"'
+        terms += _set("price_ticks", price) + _set("quantity_lots", quantity)
+        self._order("REPLACED", event, index, account, order, quantity, terms)
+        old_price: i64 = self._word(event_at, E_OLD_PRICE)
+        is_resting = event >> 32 & FLAG_RESTING != 0
+        if not is_resting or old_price != price:
+            old_lots: i64 = self._word(event_at, E_OLD_LEVEL_LOTS)
+            name = "BUY" if side == BUY else "SELL"
+            self.levels.append(f'["{name}",{old_price},{old_lots}]')
+        if is_resting:
+            self._level(side, event_at)
+
+    # --- messages --------------------------------------------------------------------------------
+
+    def _order(
+        self,
+        type_: str,
+        event: i64,
+        index: i64,
+        account: i64,
+        order: i64,
+        leaves: i64,
+        terms: str,
+    ) -> None:
+        instrument: i64 = event >> 48 & 0x7FFF
+        value = (
+            f'{{"type":"{type_}",{self.place}{index}{self.when}{account}","order_id":"{order}"'
+            f',"instrument_id":{instrument},"leaves_lots":{leaves}{self.trace}{terms}}}'
+        )
+        self._add(self.orders, account, self.order_partitions, value)
+
+    def _level(self, side: i64, event_at: i64) -> None:
+        """Note the new total of the level that the event touched."""
+        price: i64 = self._word(event_at, E_PRICE)
+        lots: i64 = self._word(event_at, E_LEVEL_LOTS)
+        name = "BUY" if side == BUY else "SELL"
+        self.levels.append(f'["{name}",{price},{lots}]')
+
+    def _market_data(self, index: i64, instrument: i64, time_ns: int) -> None:
+        trades = f',"trades":[{",".join(self.public_trades)}]' if self.public_trades else ""
+        value = (
+            f'{{{self.place}{index},"time_ns":{time_ns},"instrument_id":{instrument}'
+            f',"levels":[{",".join(self.levels)}]{trades}{self.trace}}}'
+        )
+        self._add(self.market, instrument, self.market_partitions, value)
+
+    def _add(self, topic: str, key: i64, partitions: i64, value: str) -> None:
+        name = str(key).encode()
+        self.found.append(self.make(topic, key % partitions, name, value.encode(), self.headers))
+
+
+def _set(name: str, value: i64) -> str:
+    """Return a field, or nothing for zero, which is what a reader takes a missing one for."""
+    return f',"{name}":{value}' if value != 0 else ""

@@ -1,0 +1,213 @@
+"""`trading bench publish`: a journal through the real publisher process into a real stream.
+
+A round is a part of the journal that becomes durable at once; it is over when the publisher has
+noted that all of it is stored. At the end every message of the journal is looked for in the stream:
+once, in order, byte for byte.
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from hotpath import build
+from hotpath.runtime.journal_reader import JournalScan
+from hotpath.runtime.record_messages import RecordMessages
+from hotpath.runtime.resume import partitions
+from hotpath.runtime.status_file import StatusFile
+from infra.local import kafka, runner, settings
+from infra.local.part import Part
+from infra.local.parts import redis
+from shared.ports.event_stream import EventStream, TopicPartition
+from shared.streams import open_stream
+from tests.bench.journals import write_journal
+
+GOALS: Final = {"kafka": 200_000, "redis": 50_000}  # messages a second
+_ROUND_TIMEOUT_S: Final = 120.0
+_READ: Final = 10_000
+_ROOT: Final = Path(__file__).resolve().parents[2]
+
+
+def main(words: list[str]) -> int:
+    """Measure, print, and return 0; 1 when the stream does not hold what the journal tells."""
+    parser = argparse.ArgumentParser(prog="trading bench publish")
+    parser.add_argument("--streams", default="kafka,redis")
+    parser.add_argument("--commands", type=int, default=150_000, help="of one round")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args(words)
+    rows = []
+    with tempfile.TemporaryDirectory(prefix="bench-publish-") as folder:
+        journal = Journal(Path(folder), options.commands, options.rounds)
+        for name in options.streams.split(","):
+            rows.append(_measured(name, journal))
+            if not options.json:
+                print(_line(rows[-1]), flush=True)
+    document = {
+        "rows": rows,
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}",
+        "load_average": [round(load, 2) for load in os.getloadavg()],
+        "compiled": build.core_build().compiled,
+    }
+    if options.json:
+        print(json.dumps(document))
+    return int(any(row["exactly_once"] is False for row in rows))
+
+
+class Journal:
+    """A journal, the sequences at which its rounds end, and what the stream must hold of it."""
+
+    def __init__(self, folder: Path, commands: int, rounds: int) -> None:
+        self.folder = folder
+        self.stage_end, last = write_journal(folder, commands * rounds)
+        self.round_ends = [self.stage_end + commands * number for number in range(1, rounds + 1)]
+        self.round_ends[-1] = last
+        self.expected: dict[TopicPartition, list[bytes]] = {at: [] for at in partitions()}
+        self.messages_until = dict.fromkeys([self.stage_end, *self.round_ends], 0)
+        self.events_until = dict(self.messages_until)
+        self._count()
+
+    def _count(self) -> None:
+        """Align the rounds with records, and note what the stream is told up to each."""
+        told, messages, events = RecordMessages(0), 0, 0
+        ends = sorted(self.messages_until)
+        found: list[tuple[int, int, int]] = []
+        for _, _, record in JournalScan(self.folder):
+            for message in told.of(record):
+                place = TopicPartition(message.topic, message.partition)
+                self.expected[place].append(message.value)
+                messages += 1
+            events += record.event_count
+            if ends and record.last_sequence >= ends[0]:
+                ends.pop(0)
+                found.append((record.last_sequence, messages, events))
+        self.stage_end, *self.round_ends = [sequence for sequence, _, _ in found]
+        self.messages_until = {sequence: count for sequence, count, _ in found}
+        self.events_until = {sequence: count for sequence, _, count in found}
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    messages: int
+    events: int
+    seconds: float
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "messages": self.messages,
+            "journal_events": self.events,
+            "seconds": round(self.seconds, 3),
+            "messages_per_s": round(self.messages / self.seconds),
+            "journal_events_per_s": round(self.events / self.seconds),
+        }
+
+
+def _measured(name: str, journal: Journal) -> dict[str, Any]:
+    row: dict[str, Any] = {"stream": name, "goal_messages_per_s": GOALS[name], "skipped": ""}
+    if name == "kafka" and (reason := kafka.missing_tools()):
+        return row | {"skipped": reason, "rounds": [], "exactly_once": None}
+    for file in ("status", "publisher.epoch", "publisher.position"):
+        (journal.folder / file).unlink(missing_ok=True)
+    with _server(name) as url, _published(journal, url) as rounds:
+        stream = open_stream(url)
+        is_exact = holds_exactly(stream, journal.expected)
+        stream.close()
+    rates = [found.messages / found.seconds for found in rounds]
+    events = [found.events / found.seconds for found in rounds]
+    return row | {
+        "rounds": [found.document() for found in rounds],
+        "median_messages_per_s": round(statistics.median(rates)),
+        "median_journal_events_per_s": round(statistics.median(events)),
+        "exactly_once": is_exact,
+    }
+
+
+@contextmanager
+def _server(name: str) -> Iterator[str]:
+    with settings.temporary({}) as stack:
+        stack = replace(stack, stream="kafka" if name == "kafka" else "redis")
+        part: Part = kafka.part(stack) if name == "kafka" else redis.stream(stack)
+        try:
+            runner.start(part)
+            yield stack.stream_url
+        finally:
+            runner.stop_part(part)
+
+
+@contextmanager
+def _published(journal: Journal, url: str) -> Iterator[list[Round]]:
+    """Run the publisher over the stage and the rounds; yield what each round took."""
+    status = StatusFile(journal.folder, create=True)
+    status.begin(0, 1, journal.stage_end)
+    environment = {"TRADING_JOURNAL": str(journal.folder), "STREAM_URL": url}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hotpath.runtime.publisher"],
+        cwd=_ROOT,
+        env=os.environ | environment,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        _wait(status, process, journal.stage_end)
+        rounds, last = [], journal.stage_end
+        for end in journal.round_ends:
+            started_s = time.perf_counter()
+            status.durable_sequence = end
+            _wait(status, process, end)
+            seconds = time.perf_counter() - started_s
+            messages = journal.messages_until[end] - journal.messages_until[last]
+            events = journal.events_until[end] - journal.events_until[last]
+            rounds.append(Round(messages, events, seconds))
+            last = end
+        yield rounds
+    finally:
+        process.terminate()
+        process.wait(20)
+        status.close()
+
+
+def _wait(status: StatusFile, process: "subprocess.Popen[bytes]", sequence: int) -> None:
+    deadline = time.monotonic() + _ROUND_TIMEOUT_S
+    while status.published_sequence < sequence:
+        if process.poll() is not None:
+            raise RuntimeError(f"the publisher ended with {process.returncode}")
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"sequence {sequence} was not published in {_ROUND_TIMEOUT_S} s")
+        time.sleep(0.002)
+
+
+def holds_exactly(stream: EventStream, expected: dict[TopicPartition, list[bytes]]) -> bool:
+    """Say whether each partition holds these values, once, in this order, and nothing else."""
+    for place, values in expected.items():
+        reader = stream.reader(f"bench-{place.topic}-{place.partition}", [place])
+        at = 0
+        while reader.position(place) < stream.end_offset(place):
+            for message in reader.poll(_READ, 1_000):
+                if at >= len(values) or message.value != values[at]:
+                    return False
+                at += 1
+        reader.close()
+        if at != len(values):
+            return False
+    return True
+
+
+def _line(row: dict[str, Any]) -> str:
+    if row["skipped"]:
+        return f"{row['stream']:<6} skipped: {row['skipped']}"
+    rates = " ".join(f"{found['messages_per_s']:,}" for found in row["rounds"])
+    once = "each once" if row["exactly_once"] else "NOT EXACTLY ONCE"
+    return (
+        f"{row['stream']:<6} {row['median_messages_per_s']:>9,} messages/s"
+        f" ({row['median_journal_events_per_s']:,} journal events/s) of {rates};"
+        f" goal {row['goal_messages_per_s']:,}; {once}"
+    )
