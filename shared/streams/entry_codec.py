@@ -5,6 +5,7 @@ header: name length u16 | value length u32 | name (UTF-8) | value
 """
 
 import struct
+from collections.abc import Iterable
 from typing import Final
 
 from shared.ports.event_stream import Message, StoredMessage
@@ -13,13 +14,25 @@ _PREFIX: Final = struct.Struct("<QHI")
 _HEADER: Final = struct.Struct("<HI")
 
 
-def encode_entry(message: Message, timestamp_ms: int) -> bytes:
-    """Return the entry's bytes."""
-    key = message.key
-    prefix = _PREFIX.pack(timestamp_ms, len(message.headers), len(key))
-    if not message.headers:
-        return prefix + key + message.value
-    parts = [prefix, key]
+def encode_entries(messages: Iterable[Message], timestamp_ms: int) -> list[bytes]:
+    """Return the bytes of each message's entry."""
+    prefixes: dict[int, bytes] = {}  # of entries without headers, by the length of their keys
+    entries = []
+    for message in messages:
+        key = message.key
+        if message.headers:
+            entries.append(_with_headers(message, timestamp_ms))
+            continue
+        size = len(key)
+        if size not in prefixes:
+            prefixes[size] = _PREFIX.pack(timestamp_ms, 0, size)
+        entries.append(prefixes[size] + key + message.value)
+    return entries
+
+
+def _with_headers(message: Message, timestamp_ms: int) -> bytes:
+    prefix = _PREFIX.pack(timestamp_ms, len(message.headers), len(message.key))
+    parts = [prefix, message.key]
     for name, value in message.headers:
         encoded = name.encode()
         parts += (_HEADER.pack(len(encoded), len(value)), encoded, value)
@@ -28,7 +41,7 @@ def encode_entry(message: Message, timestamp_ms: int) -> bytes:
 
 
 def decode_entry(topic: str, partition: int, offset: int, entry: bytes) -> StoredMessage:
-    """Return the message that `encode_entry` packed."""
+    """Return the message that `encode_entries` packed."""
     timestamp_ms, header_count, key_length = _PREFIX.unpack_from(entry)
     at = _PREFIX.size
     key = entry[at : at + key_length]

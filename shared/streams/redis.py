@@ -25,10 +25,11 @@ from shared.ports.event_stream import (
     WriterFenced,
 )
 from shared.streams.batches import by_partition, not_yet_stored
-from shared.streams.entry_codec import decode_entry, encode_entry
+from shared.streams.entry_codec import decode_entry, encode_entries
 from shared.streams.redis_connection import RedisConnection
 
-_ENTRIES_PER_SCRIPT: Final = 1_000  # so that no script keeps the server from others for long
+# A script is synced to the disk as a whole, and keeps the server from others while it runs.
+_ENTRIES_PER_SCRIPT: Final = 4_000
 _BYTES_PER_SCRIPT: Final = 1 << 20
 _ENTRIES_PER_READ: Final = 5_000
 _BLOCK_SLICE_MS: Final = 5_000
@@ -214,7 +215,7 @@ class RedisStreamWriter:
         timestamp_ms = time.time_ns() // 1_000_000
         scripts: list[Sequence[Any]] = []
         for partition, (first_offset, batch) in places.items():
-            for chunk in _chunks([encode_entry(message, timestamp_ms) for message in batch]):
+            for chunk in _chunks(encode_entries(batch, timestamp_ms)):
                 owner = (self._writer_id, self._token, first_offset)
                 scripts.append(
                     ("EVAL", _APPEND, 2, _key(partition), "writers", *owner, *chunk),
