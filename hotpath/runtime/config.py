@@ -29,6 +29,8 @@ class EngineConfig:
     TRADING_SPIN            1: never sleep while idle
     TRADING_SEGMENT_BYTES   size of a journal segment
     TRADING_QUEUE           commands that may wait; above it ENGINE_BUSY is the answer
+    TRADING_UNPUBLISHED     commands that may be durable and not yet in the event stream; above it
+                            new orders are refused; 0 (default): no bound
     TRADING_FAULT           name:n, for tests: die at the n-th passage of a fault point
     """
 
@@ -45,6 +47,7 @@ class EngineConfig:
     spin: bool
     segment_bytes: int
     queue_commands: int
+    unpublished_commands: int
     fault: str
 
     @classmethod
@@ -70,6 +73,7 @@ class EngineConfig:
             spin=values.get("TRADING_SPIN", "").lower() in ("1", "true", "yes", "on"),
             segment_bytes=_integer(values, "TRADING_SEGMENT_BYTES", 64 << 20, 4096, 1 << 32),
             queue_commands=_integer(values, "TRADING_QUEUE", 16_384, 1, 1 << 20),
+            unpublished_commands=_integer(values, "TRADING_UNPUBLISHED", 0, 0, 1 << 40),
             fault=values.get("TRADING_FAULT", ""),
         )
 

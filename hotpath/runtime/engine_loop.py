@@ -18,6 +18,7 @@ from hotpath.runtime.metrics import Metrics
 from hotpath.runtime.repeats import Repeats
 from hotpath.runtime.sequencer import Sequencer
 from hotpath.runtime.status_file import HALTED, OPEN, STOPPED, StatusFile
+from hotpath.runtime.stream_bound import StreamBound
 from shared.domain import records as r
 from shared.wire import frames
 from shared.wire.frames import GatewayCode
@@ -65,6 +66,7 @@ class EngineLoop:
         marks: StateMarks,
         status: StatusFile,
         status_words: Callable[[], list[int]],
+        stream_bound: StreamBound,
         metrics: Metrics,
         faults: Faults,
         spin: bool,
@@ -79,6 +81,7 @@ class EngineLoop:
         self._marks = marks
         self._status = status
         self._status_words = status_words
+        self._stream_bound = stream_bound
         self._metrics = metrics
         self._faults = faults
         self._spin = spin
@@ -130,6 +133,7 @@ class EngineLoop:
 
     def _read(self, ready: list[tuple[int, int]], now_s: float) -> None:
         gateway = self._gateway
+        gateway.order_refusal = self._stream_bound.refusal()
         for descriptor, events in ready:
             session = gateway.sessions.get(descriptor)
             if session is None:

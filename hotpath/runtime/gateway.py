@@ -11,6 +11,7 @@ from hotpath.runtime.authority import may_command, may_query
 from hotpath.runtime.metrics import Metrics
 from hotpath.runtime.repeats import Repeat
 from hotpath.runtime.session import Session
+from hotpath.runtime.stream_bound import ORDERS
 from shared.domain import records as r
 from shared.wire import frames
 from shared.wire.frames import FrameError, GatewayCode
@@ -66,6 +67,7 @@ class Gateway:
         self._facts = facts
         self._queue_commands = queue_commands
         self.durable_sequence = 0
+        self.order_refusal = ""  # why new orders are not taken now
         self.sessions: dict[int, Session] = {}
         self.commands: deque[PendingCommand] = deque()
         self.queries: list[PendingQuery] = []
@@ -186,6 +188,9 @@ class Gateway:
             limit *= 2  # cancels are taken when new orders no longer are
         if session.queued >= WINDOW or len(self.commands) >= limit:
             self._refuse(session, request, GatewayCode.ENGINE_BUSY, "the queue is full")
+            return
+        if self.order_refusal and kind in ORDERS:
+            self._refuse(session, request, GatewayCode.ENGINE_BUSY, self.order_refusal)
             return
         session.queued += 1
         self.commands.append((session, request, frame))

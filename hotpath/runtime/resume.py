@@ -83,6 +83,8 @@ class Resume:
         ends = {at: _end(stream.read_last(at)) for at in partitions(namespace)}
         self._ends = {at: end for at, end in ends.items() if end is not None}
         self.last_sequence = max((end.sequence for end in self._ends.values()), default=0)
+        # A checkpoint is of the publisher's own topics.
+        self._has_checkpoint = not namespace
         self.place = self._find(stream, journal)
         start = self.place.first_sequence if self.place else 1
         for end in self._ends.values():
@@ -105,7 +107,7 @@ class Resume:
     def _find(self, stream: EventStream, journal: Path) -> JournalPlace | None:
         if not self._ends:
             return None
-        short = self._shortened(stream, journal)
+        short = self._shortened(stream, journal) if self._has_checkpoint else None
         if short is not None:
             return find_place(journal, short)
         return find_place(journal, self.last_sequence, BATCH_BYTES)

@@ -27,6 +27,7 @@ from hotpath.runtime.recovery import Known, Recovered, recover
 from hotpath.runtime.repeats import Repeats
 from hotpath.runtime.sequencer import Sequencer
 from hotpath.runtime.status_file import OPEN, STARTING, STATE_NAMES, StatusFile
+from hotpath.runtime.stream_bound import StreamBound
 from hotpath.runtime.wake import Waker
 from shared.wire import views
 from shared.wire.journal import EpochMark, JournalError, encode_epoch
@@ -109,6 +110,7 @@ class _Engine:
             marks=self._marks,
             status=self._status,
             status_words=self._status_words,
+            stream_bound=StreamBound(self._status, config.unpublished_commands),
             metrics=self._metrics,
             faults=self._faults,
             spin=config.spin,

@@ -76,6 +76,29 @@ def snapshot(keep: int, folder: Path | None, as_json: bool) -> None:
         _print(view.write_snapshot(_folder(folder), keep), as_json)
 
 
+@journal.command()
+@click.option("--from", "first", type=click.IntRange(min=1), required=True, help="First sequence.")
+@click.option("--into", "prefix", required=True, help="The topics are named PREFIX.order-events …")
+@click.option("--stream", "url", help="URL of the event stream; without it, the stack's.")
+@_FOLDER
+@_JSON
+def republish(first: int, prefix: str, url: str | None, folder: Path | None, as_json: bool) -> None:
+    """Publish from a sequence on once more, into topics of another name. May be repeated."""
+    with _view():
+        from hotpath.runtime import republish as again
+        from shared.ports.event_stream import StreamError
+        from shared.streams import open_stream
+
+        stream = open_stream(url or settings.load().stream_url)
+        try:
+            count = again.republish(_folder(folder), stream, first, prefix)
+        except StreamError as error:
+            raise StackError(str(error)) from error
+        finally:
+            stream.close()
+    _print({"prefix": prefix, "from": first, "messages": count}, as_json)
+
+
 @contextmanager
 def _view() -> Iterator[ModuleType]:
     """Yield infra.journal.view: it loads the core, so the build is chosen first."""

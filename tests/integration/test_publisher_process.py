@@ -1,29 +1,28 @@
 """The publisher as a process: the stream gets each message once, whatever is killed in between."""
 
 import itertools
+import json
 import signal
+import subprocess
+import sys
 import threading
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import redis as redis_client
 
-from hotpath.runtime.journal_reader import JournalScan
 from hotpath.runtime.resume import TOPICS
-from hotpath.runtime.stream_messages import messages
 from shared.domain import records as r
-from shared.ports.event_stream import EventStream, Message, TopicPartition
+from shared.ports.event_stream import EventStream, Message
 from shared.streams import open_stream
 from shared.wire.stream_events import PARTITIONS
-from tests.support.engine import EngineProcess, engine_process, limit_order, market, wait_for
+from tests.support.engine import ROOT, EngineProcess, engine_process, limit_order, market, wait_for
+from tests.support.published import ends, expected, stored, wait_until_published
 from tests.support.publisher import PublisherProcess
 from tests.support.servers import Server, stores, stream_redis_server
 
 __all__ = ["stores", "stream_redis_server"]
-
-_Place = tuple[str, int]
 
 
 @pytest.fixture
@@ -67,47 +66,6 @@ def trade(engine: EngineProcess, first: int, orders: int) -> None:
             ]
             + [limit_order(1, first + orders, r.BUY, 10**6, 1)]
         )
-
-
-def expected(engine: EngineProcess) -> dict[_Place, list[Message]]:
-    """Return what the journal says that the stream must hold."""
-    found: dict[_Place, list[Message]] = {
-        (topic, number): [] for topic in TOPICS for number in range(PARTITIONS[topic])
-    }
-    for _, _, record in JournalScan(engine.journal):
-        for command in record.commands():
-            for _, message in messages(0, command):
-                found[(message.topic, message.partition)].append(message)
-    return found
-
-
-def stored(stream: EventStream) -> dict[_Place, list[Message]]:
-    found: dict[_Place, list[Message]] = {}
-    for topic in TOPICS:
-        for number in range(PARTITIONS[topic]):
-            partition = TopicPartition(topic, number)
-            reader = stream.reader(uuid.uuid4().hex, [partition])
-            rows = []
-            while batch := reader.poll(5000, 50):
-                rows += batch
-            found[(topic, number)] = [
-                Message(row.topic, row.partition, row.key, row.value, row.headers) for row in rows
-            ]
-            reader.close()
-    return found
-
-
-def ends(stream: EventStream) -> int:
-    return sum(
-        stream.end_offset(TopicPartition(topic, number))
-        for topic in TOPICS
-        for number in range(PARTITIONS[topic])
-    )
-
-
-def wait_until_published(engine: EngineProcess, stream: EventStream) -> None:
-    total = sum(len(rows) for rows in expected(engine).values())
-    wait_for(lambda: ends(stream) >= total, f"{total} messages are stored")
 
 
 def test_the_stream_holds_every_event_once_and_in_order(
@@ -219,3 +177,38 @@ def test_it_follows_the_engine_over_a_restart(
     trade(engine, 1000, 50)
     wait_until_published(engine, stream)
     assert stored(stream) == expected(engine)
+
+
+def test_a_part_of_the_journal_is_published_again_under_other_names_and_only_once(
+    engine: EngineProcess, publisher: PublisherProcess, stream: EventStream, stream_url: str
+) -> None:
+    publisher.start()
+    trade(engine, 1, 200)
+    wait_until_published(engine, stream)
+    words = ["--from", "100", "--into", "again", "--stream", stream_url]
+
+    def republished(*more: str) -> tuple[int, str]:
+        command = [sys.executable, "-m", "infra.cli.main", "journal", "republish", *words, *more]
+        folder = ["--journal", str(engine.journal), "--json"]
+        done = subprocess.run([*command, *folder], cwd=ROOT, capture_output=True, text=True)
+        return done.returncode, done.stdout + done.stderr
+
+    code, output = republished()
+    assert code == 0, output
+    messages = expected(engine, first_sequence=100)
+    assert json.loads(output)["messages"] == sum(map(len, messages.values()))
+    found = stored(stream, namespace="again.")
+    assert {place: values(rows) for place, rows in found.items()} == {
+        place: values(rows) for place, rows in messages.items()
+    }
+    code, output = republished()
+    assert (code, json.loads(output)["messages"]) == (0, 0)
+    trade(engine, 1000, 3)
+    assert json.loads(republished()[1])["messages"] > 0
+    code, output = republished("--into", "No Name")
+    assert code != 0
+    assert "cannot begin a topic's name" in output
+
+
+def values(rows: list[Message]) -> list[bytes]:
+    return [row.value for row in rows]

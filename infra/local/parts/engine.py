@@ -6,6 +6,7 @@ from infra.local.settings import Settings
 
 # A journal is replayed before the engine answers.
 _RECOVERY_TIMEOUT_S = 120.0
+_UNPUBLISHED_COMMANDS = 1_000_000  # while the stream is away; then new orders are refused
 
 
 def engine(settings: Settings) -> Part:
@@ -17,6 +18,7 @@ def engine(settings: Settings) -> Part:
         "ENGINE_PUBLIC_KEY_FILE": str(keys.engine_public_key_file(settings)),
         "TRADING_DURABILITY": settings.durability,
         "TRADING_SPIN": "1" if settings.spin else "0",
+        "TRADING_UNPUBLISHED": str(_UNPUBLISHED_COMMANDS),
     }
     return python_part(
         settings,
