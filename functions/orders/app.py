@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any, Final
 
 from aws_lambda_powertools import Logger
@@ -12,6 +13,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 
 from functions.orders import projection, resend, settling, wiring
 from functions.orders.cursor import decode_cursor, encode_cursor
+from functions.orders.form import Refusal
 from functions.orders.models import (
     OrderAnswer,
     OrderHistory,
@@ -31,7 +33,8 @@ from functions.orders.service import (
     Sending,
 )
 from functions.orders.store import NewOrder, OrderFilter, StoredOrder
-from functions.orders.terms import Refusal, Terms, price_of, quantity_of, terms_of
+from functions.orders.terms import Terms, terms_of
+from functions.orders.units import price_of, quantity_of
 from functions.orders.view import history_step, order_answer
 from shared.domain.orders import OrderStatus
 from shared.edge.auth import principal
@@ -85,17 +88,18 @@ _idempotent.takes_idempotency_key = True  # type: ignore[attr-defined]  # for th
 def place_order(body: PlaceOrderRequest) -> Response[OrderAnswer]:
     caller = principal(app)
     account_id = caller.trading_account()
-    terms = _accepted(terms_of(body, instruments()))
+    now_ns = SystemClock().now_ns()
+    terms = _accepted(terms_of(body, instruments(), account_id, now_ns))
     outcome = wiring.service().place(
         NewOrder(
             account_id=account_id,
             user_id=caller.user_id,
             client_order_id=body.client_order_id,
-            request_hash=hashlib.sha256(body.model_dump_json().encode()).digest(),
+            request_hash=_hash(body),
             terms=terms,
             trace_id=trace_id(),
             traceparent=current_traceparent(),
-            time_ns=SystemClock().now_ns(),
+            time_ns=now_ns,
         )
     )
     if isinstance(outcome, ClientOrderIdReused):
@@ -247,6 +251,11 @@ def _page(status: str | None, symbol: str | None, cursor: str | None, limit: int
     )
 
 
+def _hash(body: PlaceOrderRequest) -> bytes:
+    """Return a request's hash, which members that it does not use leave as it is."""
+    return hashlib.sha256(body.model_dump_json(exclude_none=True).encode()).digest()
+
+
 def _accepted(found: Terms | Refusal) -> Terms:
     if isinstance(found, Refusal):
         raise _refused_at_the_edge(found)
@@ -264,10 +273,10 @@ def _replaced(order: StoredOrder, body: ReplaceOrderRequest) -> Terms:
         if isinstance(found, Refusal):
             raise _refused_at_the_edge(found)
     assert isinstance(price, int) and isinstance(lots, int)
-    terms = order.terms
-    return Terms(
-        terms.instrument_id, terms.side, terms.order_type, terms.time_in_force, price, lots
-    )
+    if price == 0:
+        detail = "Only an order with a limit in the book can be replaced."
+        raise _refused_at_the_edge(Refusal("replace_not_possible", "price", detail))
+    return replace(order.terms, price_ticks=price, quantity_lots=lots)
 
 
 def _refused_at_the_edge(refusal: Refusal) -> Problem:

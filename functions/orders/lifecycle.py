@@ -135,7 +135,17 @@ def _step(state: OrderState, event: OrderEvent) -> OrderState:
         case "FILL":
             return _filled(state, event)
         case "RESTED":
+            limit = state.price_ticks or event.price_ticks  # market-to-limit has found its limit
+            return replace(state, price_ticks=limit, leaves_lots=event.leaves_lots)
+        case "TRIGGERED" | "REPRICED" | "REPLENISHED":
             return replace(state, leaves_lots=event.leaves_lots)
+        case "REDUCED":
+            quantity_lots = state.filled_lots + event.leaves_lots
+            return replace(state, quantity_lots=quantity_lots, leaves_lots=event.leaves_lots)
+        case "EXPIRED":
+            return replace(
+                state, status=OrderStatus.EXPIRED, leaves_lots=0, reason=event.reason.lower()
+            )
         case "CANCELLED":
             return replace(
                 state, status=OrderStatus.CANCELLED, leaves_lots=0, reason=event.reason.lower()

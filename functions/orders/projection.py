@@ -128,16 +128,17 @@ def _insert_unknown(uow: UnitOfWork, by_order: dict[int, list[OrderEvent]]) -> N
             event.price_ticks,
             event.quantity_lots,
             event.trace_id,
+            store.encode_instructions(event.instructions),
         )
         for event in firsts
     ]
     uow.connection.execute(
         "insert into orders.orders (order_id, account_id, instrument_id, side, order_type, "
-        "time_in_force, price_ticks, quantity_lots, leaves_lots, status, trace_id) "
-        "select id, account, instrument, side, kind, tif, price, lots, lots, 'NEW', trace "
-        "from unnest(%s::bigint[], %s::bigint[], %s::integer[], %s::text[], %s::text[], "
-        "%s::text[], %s::bigint[], %s::bigint[], %s::text[]) "
-        "as t (id, account, instrument, side, kind, tif, price, lots, trace) "
+        "time_in_force, price_ticks, quantity_lots, leaves_lots, status, trace_id, instructions) "
+        "select id, account, instrument, side, kind, tif, price, lots, lots, 'NEW', trace, "
+        "asked::jsonb from unnest(%s::bigint[], %s::bigint[], %s::integer[], %s::text[], "
+        "%s::text[], %s::text[], %s::bigint[], %s::bigint[], %s::text[], %s::text[]) "
+        "as t (id, account, instrument, side, kind, tif, price, lots, trace, asked) "
         "order by id on conflict (order_id) do nothing",
         [list(column) for column in zip(*rows, strict=True)],
     )

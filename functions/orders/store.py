@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from msgspec import convert, json
+
 from functions.orders.lifecycle import OrderState
 from functions.orders.terms import Terms
 from shared.domain.ids import platform_order_id
 from shared.domain.orders import OrderStatus
 from shared.postgres.unit_of_work import UnitOfWork
+from shared.wire.stream_events import Instructions
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ _COLUMNS: Final = (
     "order_id, account_id, client_order_id, request_hash, instrument_id, side, order_type, "
     "time_in_force, price_ticks, quantity_lots, leaves_lots, filled_lots, filled_value, status, "
     "reason, engine_sequence, engine_index, trace_id, traceparent, answer_status, answer_body, "
-    "created_at, updated_at"
+    "created_at, updated_at, instructions"
 )
 
 
@@ -81,8 +84,8 @@ def insert_new(uow: UnitOfWork, order: NewOrder) -> StoredOrder | None:
     row = uow.connection.execute(
         "insert into orders.orders (order_id, account_id, user_id, client_order_id, request_hash, "
         "instrument_id, side, order_type, time_in_force, price_ticks, quantity_lots, leaves_lots, "
-        "status, trace_id, traceparent) "
-        "values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'NEW', %s, %s) "
+        "status, trace_id, traceparent, instructions) "
+        "values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'NEW', %s, %s, %s::jsonb) "
         f"returning {_COLUMNS}",
         (
             order_id,
@@ -99,6 +102,7 @@ def insert_new(uow: UnitOfWork, order: NewOrder) -> StoredOrder | None:
             terms.quantity_lots,
             order.trace_id,
             order.traceparent,
+            encode_instructions(terms.instructions),
         ),
     ).fetchone()
     assert row is not None
@@ -157,6 +161,11 @@ def save_answer(uow: UnitOfWork, order_id: int, status: int, body: str) -> None:
         "where order_id = %s and answer_status is null",
         (status, body, order_id),
     )
+
+
+def encode_instructions(told: Instructions | None) -> str | None:
+    """Return instructions as the column holds them."""
+    return None if told is None else json.encode(told).decode()
 
 
 def find(uow: UnitOfWork, account_id: int, order_id: int) -> StoredOrder | None:
@@ -227,13 +236,16 @@ def _stored(row: Sequence[Any]) -> StoredOrder:
     (order_id, account_id, client_order_id, request_hash, instrument_id, side, order_type) = row[:7]
     (time_in_force, price_ticks, quantity_lots, leaves_lots, filled_lots, filled_value) = row[7:13]
     (status, reason, engine_sequence, engine_index, trace_id, traceparent) = row[13:19]
-    answer_status, answer_body, created_at, updated_at = row[19:]
+    answer_status, answer_body, created_at, updated_at, instructions = row[19:]
+    told = None if instructions is None else convert(instructions, Instructions)
     return StoredOrder(
         order_id=order_id,
         account_id=account_id,
         client_order_id=client_order_id,
         request_hash=None if request_hash is None else bytes(request_hash),
-        terms=Terms(instrument_id, side, order_type, time_in_force, price_ticks, quantity_lots),
+        terms=Terms(
+            instrument_id, side, order_type, time_in_force, price_ticks, quantity_lots, told
+        ),
         state=OrderState(
             status=OrderStatus(status),
             price_ticks=price_ticks,

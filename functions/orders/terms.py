@@ -1,23 +1,26 @@
 """Order terms: where decimal strings become ticks and lots, or a reason why they cannot."""
 
 from dataclasses import dataclass
-from typing import Final
 
+from functions.orders.form import Refusal, form_refusal
+from functions.orders.instructions import instructions_of
 from functions.orders.models import PlaceOrderRequest
-from shared.domain import records as r
+from functions.orders.units import price_of, quantity_of
 from shared.domain.commands import PlaceOrder
+from shared.domain.extended_orders import PlaceExtendedOrder
 from shared.domain.instruments import Instrument
-from shared.domain.money import parse_decimal
+from shared.domain.records import RULES_VERSION
+from shared.domain.records_v2 import RULES_VERSION_2
 from shared.reference import Instruments
+from shared.wire.order_terms import place_command
+from shared.wire.stream_events import Instructions
 
-SIDES: Final = {"BUY": r.BUY, "SELL": r.SELL}
-ORDER_TYPES: Final = {"LIMIT": r.LIMIT, "MARKET": r.MARKET}
-TIMES_IN_FORCE: Final = {"GTC": r.GTC, "IOC": r.IOC}
+_USUAL_TIME = {"MARKET": "IOC"}
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """An order's terms in the engine's units; `price_ticks` is 0 for a market order."""
+    """An order's terms in the engine's units; `price_ticks` is 0 for an order without a limit."""
 
     instrument_id: int
     side: str
@@ -25,88 +28,65 @@ class Terms:
     time_in_force: str
     price_ticks: int
     quantity_lots: int
+    instructions: Instructions | None = None
 
-    def command(self, account_id: int, order_id: int) -> PlaceOrder:
-        return PlaceOrder(
+    def command(self, account_id: int, order_id: int) -> PlaceOrder | PlaceExtendedOrder:
+        return place_command(
             account_id=account_id,
             order_id=order_id,
             instrument_id=self.instrument_id,
-            side=SIDES[self.side],
-            order_type=ORDER_TYPES[self.order_type],
-            time_in_force=TIMES_IN_FORCE[self.time_in_force],
+            side=self.side,
+            order_type=self.order_type,
+            time_in_force=self.time_in_force,
             quantity_lots=self.quantity_lots,
             price_ticks=self.price_ticks,
+            instructions=self.instructions,
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why an order cannot be taken: a stable code, the request's member, one sentence."""
-
-    code: str
-    member: str
-    detail: str
-
-
-def terms_of(request: PlaceOrderRequest, instruments: Instruments) -> Terms | Refusal:
+def terms_of(
+    request: PlaceOrderRequest, instruments: Instruments, account_id: int, time_ns: int
+) -> Terms | Refusal:
     """Return the request's terms, or the first reason against them."""
     instrument = instruments.by_symbol.get(request.symbol)
     if instrument is None:
         return Refusal("unknown_instrument", "symbol", "No such instrument.")
-    is_market = request.type == "MARKET"
-    time_in_force = request.time_in_force or ("IOC" if is_market else "GTC")
-    if is_market and time_in_force != "IOC":
-        detail = "A market order is immediate-or-cancel."
-        return Refusal("time_in_force_not_allowed", "time_in_force", detail)
-    if is_market and request.price is not None:
-        return Refusal("price_not_allowed", "price", "A market order has no price.")
+    time_in_force = request.time_in_force or _USUAL_TIME.get(request.type, "GTC")
+    refusal = form_refusal(request, time_in_force)
+    if refusal is not None:
+        return refusal
     quantity_lots = quantity_of(request.quantity, instrument)
     if isinstance(quantity_lots, Refusal):
         return quantity_lots
-    price_ticks = 0 if is_market else price_of(request.price, instrument)
+    price_ticks = 0 if request.price is None else price_of(request.price, instrument)
     if isinstance(price_ticks, Refusal):
         return price_ticks
-    return Terms(
+    instructions = instructions_of(request, instrument, quantity_lots, account_id, time_ns)
+    if isinstance(instructions, Refusal):
+        return instructions
+    terms = Terms(
         instrument.instrument_id,
-        request.side,
+        "BUY" if request.side == "BUY" else "SELL",
         request.type,
         time_in_force,
         price_ticks,
         quantity_lots,
+        instructions,
     )
+    return terms if engine_takes_rules_2() else _plain(terms, instrument)
 
 
-def quantity_of(text: str, instrument: Instrument) -> int | Refusal:
-    """Return a number of shares as lots."""
-    try:
-        lots, rest = divmod(parse_decimal(text, 0), instrument.lot_size)
-    except ValueError as error:
-        return Refusal("invalid_quantity", "quantity", f"The quantity is {error}.")
-    if rest:
-        detail = f"The quantity is not a multiple of the lot, {instrument.lot_size}."
-        return Refusal("quantity_off_lot", "quantity", detail)
-    if lots <= 0:
-        return Refusal("invalid_quantity", "quantity", "The quantity must be positive.")
-    if lots > instrument.max_order_lots:
-        detail = f"At most {instrument.quantity_text(instrument.max_order_lots)} in one order."
-        return Refusal("quantity_too_large", "quantity", detail)
-    return lots
+def engine_takes_rules_2() -> bool:
+    """Return whether orders may be of any type, at any price."""
+    return RULES_VERSION >= RULES_VERSION_2
 
 
-def price_of(text: str | None, instrument: Instrument) -> int | Refusal:
-    """Return a limit price as ticks."""
-    if text is None:
-        return Refusal("price_required", "price", "A limit order needs a price.")
-    try:
-        units = parse_decimal(text, instrument.price_places)
-    except ValueError as error:
-        return Refusal("invalid_price", "price", f"The price is {error}.")
-    ticks, rest = divmod(units, instrument.tick_size_units)
-    if rest:
-        detail = f"The price is not a multiple of the tick, {instrument.tick_size}."
-        return Refusal("price_off_tick", "price", detail)
-    if not instrument.min_price_ticks <= ticks <= instrument.max_price_ticks:
-        low = instrument.price_text(instrument.min_price_ticks)
-        high = instrument.price_text(instrument.max_price_ticks)
-        return Refusal("price_out_of_band", "price", f"Prices run from {low} to {high}.")
-    return ticks
+def _plain(terms: Terms, instrument: Instrument) -> Terms | Refusal:
+    """Return terms that rules 1 know, or why they do not."""
+    if not isinstance(terms.command(1, 1), PlaceOrder):
+        return Refusal("order_type_not_available", "type", "Limit and market orders only.")
+    low, high = instrument.min_price_ticks, instrument.max_price_ticks
+    if terms.price_ticks and not low <= terms.price_ticks <= high:
+        texts = instrument.price_text(low), instrument.price_text(high)
+        return Refusal("price_out_of_band", "price", f"Prices run from {texts[0]} to {texts[1]}.")
+    return terms

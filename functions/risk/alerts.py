@@ -10,7 +10,10 @@ from shared.postgres.unit_of_work import UnitOfWork
 from shared.wire.stream_events import RiskEvent
 
 BURST: Final = 20  # refused orders of one account in one minute
-_STATE_TYPES: Final = ("ACCOUNT_STATE", "INSTRUMENT_STATE", "LIMITS")
+_STATE_TYPES: Final = (
+    *("ACCOUNT_STATE", "INSTRUMENT_STATE", "LIMITS"),
+    *("PRICE_LIMIT", "KILL_SWITCH", "TRADE_BUSTED", "TRADE_CORRECTED"),
+)
 
 
 def deposits(events: Sequence[RiskEvent]) -> list[RiskEvent]:
@@ -31,7 +34,8 @@ def store_alerts(uow: UnitOfWork, events: Sequence[RiskEvent]) -> None:
     for event in events:
         if event.type in _STATE_TYPES:
             place = f"{event.shard}.{event.sequence}.{event.index}"
-            store.raise_alert(uow, event.type, place, event, event.state or event.reason)
+            detail = event.state or event.reason or event.trade_id
+            store.raise_alert(uow, event.type, place, event, detail)
         elif event.type == "ORDER_REJECTED" and event.account_id:
             minute = datetime.fromtimestamp(event.time_ns // 60_000_000_000 * 60, UTC)
             refused.setdefault((int(event.account_id), minute), []).append(event)

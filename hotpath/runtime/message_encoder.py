@@ -48,6 +48,8 @@ from shared.domain.reject_codes import CancelReason
 _WORD: Final = 8
 _EVENT_BYTES: Final = EVENT_WORDS * _WORD
 _LOW: Final = 0xFFFF_FFFF
+_WAITING: Final = 4  # FLAG_WAITING of rules 2: it was not in the book
+_KNOWN_FLAGS: Final = FLAG_RESTING | FLAG_PRIORITY_KEPT | _WAITING
 _REQUESTED: Final = int(CancelReason.REQUESTED)
 _BY_MASS_CANCEL: Final = int(CancelReason.MASS_CANCEL)
 
@@ -142,8 +144,10 @@ class MessageEncoder:
                     return False
             elif event_kind not in (TRADE_EXECUTED, ORDER_RESTED, ORDER_REPLACED):
                 return False
-            if flags & ~(FLAG_RESTING | FLAG_PRIORITY_KEPT) or (event >> 8 & 0xFF) > SELL:
+            if flags & ~_KNOWN_FLAGS or (event >> 8 & 0xFF) > SELL:
                 return False
+            if event >> 48 != header >> 48:
+                return False  # work that another command left over
             event_at += _EVENT_BYTES
         return True
 
@@ -260,7 +264,7 @@ class MessageEncoder:
         code: i64 = event >> 16 & 0xFFFF
         terms = f',"reason":"{self.reasons[code]}"'
         self._order("CANCELLED", event, index, account, order, 0, terms)
-        if code in (_REQUESTED, _BY_MASS_CANCEL):
+        if code in (_REQUESTED, _BY_MASS_CANCEL) and event >> 32 & _WAITING == 0:
             self._level(event >> 8 & 0xFF, event_at)
 
     def _replaced(self, event: i64, event_at: i64, index: i64) -> None:

@@ -30,11 +30,32 @@ def partition_of(topic: str, key: int) -> int:
     return key % PARTITIONS[topic]
 
 
+class Instructions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What few orders have besides side, type, time in force, price and quantity."""
+
+    is_hidden: bool = False
+    is_post_only: bool = False
+    is_short: bool = False
+    display_lots: int = 0  # of an iceberg
+    minimum_lots: int = 0
+    stop_price_ticks: int = 0
+    offset_ticks: int = 0  # how far a pegged order stays, or a trailing stop trails
+    expiry_ns: int = 0  # GTD, nanoseconds since the epoch
+    linked_order_id: str = ""
+    locate_lots: int = 0
+    peg: str = ""  # PRIMARY, MARKET or MIDPOINT
+    self_trade: str = ""  # CANCEL_NEWEST, CANCEL_OLDEST, CANCEL_BOTH or DECREMENT
+    link: str = ""  # OCO: a trade of either cancels the other; OTO: waits for the other's fill
+
+
 class OrderEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One step in one order's life, as its owner sees it. Topic `order-events`, key account_id.
 
-    `type` is ACCEPTED, REJECTED, FILL, RESTED, CANCELLED or REPLACED. The order's terms (`side` to
-    `quantity_lots`) are given with ACCEPTED and REJECTED, the new ones with REPLACED.
+    `type` is ACCEPTED, REJECTED, FILL, RESTED, CANCELLED, REPLACED, EXPIRED, TRIGGERED (a stop; its
+    limit or bound is `price_ticks`), REPRICED (a pegged order; 0 while it waits), REPLENISHED (an
+    iceberg, which now displays `last_quantity_lots`) or REDUCED (a self-trade took
+    `last_quantity_lots` off). The order's terms (`side` to `quantity_lots`, `instructions`) are
+    given with ACCEPTED and REJECTED, the new ones with REPLACED.
     """
 
     v: int = 1
@@ -49,15 +70,16 @@ class OrderEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     leaves_lots: int
     trace_id: str = ""
     side: str = ""  # BUY or SELL
-    order_type: str = ""  # LIMIT or MARKET
-    time_in_force: str = ""  # GTC or IOC
+    order_type: str = ""  # LIMIT, MARKET, MARKET_TO_LIMIT, STOP, STOP_LIMIT, TRAILING_STOP, PEGGED
+    time_in_force: str = ""  # GTC, IOC, FOK, DAY, GTD, AT_OPEN or AT_CLOSE
     price_ticks: int = 0
     quantity_lots: int = 0
+    instructions: Instructions | None = None
     last_price_ticks: int = 0  # FILL
     last_quantity_lots: int = 0
     trade_id: str = ""
-    liquidity: str = ""  # FILL: MAKER or TAKER
-    reason: str = ""  # REJECTED: RejectCode name; CANCELLED: CancelReason name
+    liquidity: str = ""  # FILL: MAKER, TAKER or AUCTION
+    reason: str = ""  # REJECTED, CANCELLED, EXPIRED: the engine's name of it
 
 
 class TradeExecution(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,7 +94,7 @@ class TradeExecution(msgspec.Struct, frozen=True, kw_only=True):
     instrument_id: int
     price_ticks: int
     quantity_lots: int
-    aggressor_side: str  # BUY or SELL
+    aggressor_side: str  # BUY or SELL; NONE at an uncross
     buy_order_id: str
     buy_account_id: str
     sell_order_id: str
@@ -95,11 +117,21 @@ class MarketTrade(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     aggressor_side: str
 
 
+class Auction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What an uncross would do now, or, when it is final, what it did. Price 0: nothing."""
+
+    price_ticks: int
+    quantity_lots: int
+    surplus_lots: int  # signed: positive is unfilled buying
+    is_final: bool = False
+
+
 class MarketDataUpdate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """All that one command changed in one public book. Topic `market-data`, key instrument_id.
 
-    Levels carry absolute totals in the order in which they changed. `state` is set when the
-    instrument's trading state changed.
+    Levels carry absolute totals of what is displayed, in the order in which they changed; a total
+    may be the same as before, when what changed is not displayed. `state` is set when the
+    instrument's session changed, `auction` when its outcome was published.
     """
 
     v: int = 1
@@ -110,14 +142,18 @@ class MarketDataUpdate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     instrument_id: int
     levels: list[LevelChange] = []
     trades: list[MarketTrade] = []
-    state: str = ""  # CONTINUOUS or HALTED
+    state: str = ""  # a session: CONTINUOUS, HALTED, CLOSED, PRE_OPEN ...
+    auction: Auction | None = None
     trace_id: str = ""
 
 
 class RiskEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A refused, limited or administered thing that risk and operators watch. Topic `risk-events`.
 
-    `type` is ORDER_REJECTED, ACCOUNT_STATE, INSTRUMENT_STATE, LIMITS, CASH or POSITION.
+    `type` is ORDER_REJECTED, ACCOUNT_STATE, INSTRUMENT_STATE (with the PriceLimit that caused it as
+    `reason`), LIMITS, CASH, POSITION, PRICE_LIMIT, FEE (of order `command_id`), TRADE_BUSTED,
+    TRADE_CORRECTED (with the corrected price and quantity), or, with their figures in `terms`:
+    ACCOUNT_TERMS, INSTRUMENT_TERMS, FEE_TIER, TICK_TABLE, THROTTLE, KILL_SWITCH and DAY_ENDED.
     """
 
     v: int = 1
@@ -137,6 +173,12 @@ class RiskEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reserved: int = 0
     held: int = 0
     limits: list[int] = []  # LIMITS: order lots, order value, position lots, open orders
+    trade_id: str = ""
+    price_ticks: int = 0
+    quantity_lots: int = 0
+    buy_account_id: str = ""
+    sell_account_id: str = ""
+    terms: dict[str, int] = {}
     trace_id: str = ""
 
 

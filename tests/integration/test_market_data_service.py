@@ -3,7 +3,7 @@
 import random
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -243,7 +243,7 @@ def test_what_the_core_publishes_is_what_the_writer_takes(market: MarketStack) -
     market.engine.submit(PlaceOrder(2, member_order_id(2, 1), 2, r.SELL, r.LIMIT, r.GTC, 5, 999))
     market.engine.submit(PlaceOrder(1, member_order_id(1, 1), 2, r.BUY, r.LIMIT, r.IOC, 5, 999))
     published = [item for item in market.engine.published if item.topic == "trade-executions"]
-    twice = [published[0], replace(published[0])]
+    twice = [*published, *published]
     app.trade_executions_handler(msk_event(twice), Context())
     (told,) = market.engine.trade_executions()
     (shown,) = market.get("/api/v1/instruments/NOVA/trades").json["trades"]

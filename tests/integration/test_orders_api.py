@@ -66,10 +66,10 @@ MALFORMED = [
     ({"quantity": "0"}, 422, "invalid_quantity"),
     ({"quantity": "1000001"}, 422, "quantity_too_large"),
     ({"price": "100.01"}, 422, "price_out_of_band"),
-    ({"price": "0.00"}, 422, "price_out_of_band"),
+    ({"price": "0.00"}, 422, "invalid_price"),
     ({"price": None}, 422, "price_required"),
     ({"type": "MARKET"}, 422, "price_not_allowed"),
-    ({"type": "MARKET", "price": None, "time_in_force": "GTC"}, 422, "time_in_force_not_allowed"),
+    ({"type": "MARKET", "price": None, "time_in_force": "GTC"}, 422, "time_in_force_not_for_type"),
     ({"symbol": "NOPE"}, 422, "unknown_instrument"),
     ({"side": "buy"}, 400, "invalid_request"),
     ({"price": 10}, 400, "invalid_request"),
@@ -165,7 +165,7 @@ def test_a_replaced_order_has_its_new_terms_and_keeps_its_fills(orders: OrdersSt
     ]
 
 
-@pytest.mark.parametrize("body", [{}, {"quantity": "0"}, {"price": "10.001"}, {"price": "500"}])
+@pytest.mark.parametrize("body", [{}, {"quantity": "0"}, {"price": "10.001"}])
 def test_a_replacement_that_makes_no_order_is_refused(orders: OrdersStack, body: Any) -> None:
     order_id = orders.place().json["order_id"]
     sent_before = len(orders.engine.commands)

@@ -9,11 +9,12 @@ import msgspec
 import psycopg
 import pytest
 
-from functions.orders import app, wiring
+from functions.orders import app, terms, wiring
 from functions.orders.service import OrderService
 from shared.ports.event_stream import Message
 from tests.support.core_engine import CoreEngine
 from tests.support.lambda_events import Context, HttpAnswer, access_claims, call, http_event
+from tests.support.naive_core import NaiveCore
 from tests.support.servers import MigratedDatabases
 
 ALICE, BOB = 1001, 1002
@@ -147,7 +148,21 @@ def orders(
     migrated_databases: MigratedDatabases, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[OrdersStack]:
     """Nothing stored; Alice and Bob have a million dollars, Bob 10,000 lots of each share."""
-    engine = CoreEngine()
+    yield from _stack(CoreEngine(), migrated_databases, monkeypatch)
+
+
+@pytest.fixture
+def orders2(
+    migrated_databases: MigratedDatabases, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[OrdersStack]:
+    """The same on the naive engine of rules 2."""
+    monkeypatch.setattr(terms, "engine_takes_rules_2", lambda: True)
+    yield from _stack(CoreEngine(_core=NaiveCore()), migrated_databases, monkeypatch)
+
+
+def _stack(
+    engine: CoreEngine, migrated_databases: MigratedDatabases, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[OrdersStack]:
     engine.open_account(ALICE, cash_minor=100_000_000)
     engine.open_account(BOB, cash_minor=100_000_000, NOVA=10_000, ORBT=10_000)
     dsn = migrated_databases.service["orders"]

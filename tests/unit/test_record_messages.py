@@ -8,6 +8,7 @@ import pytest
 from hotpath.runtime.record_messages import RecordMessages
 from hotpath.runtime.stream_messages import messages
 from shared.domain import records as r
+from shared.domain import records_v2 as v
 from shared.domain.ids import member_order_id
 from shared.domain.reject_codes import CancelReason, RejectCode
 from shared.ports.event_stream import Message
@@ -16,7 +17,7 @@ from shared.wire.journal import Record, decode_record, encode_batch
 SHARD = 3
 SIDES = (r.BUY, r.SELL)
 ORDER_KINDS = (r.PLACE_ORDER, r.CANCEL_ORDER, r.REPLACE_ORDER, r.MASS_CANCEL)
-EVENT_KINDS = tuple(range(1, 7)) * 8 + tuple(range(16, 24)) + (24, 63)
+EVENT_KINDS = tuple(range(1, 7)) * 12 + (*range(16, 33), *range(35, 46), 63)
 
 
 class Words:
@@ -32,7 +33,9 @@ class Words:
         )
 
     def header_flags(self) -> int:
-        return self.random.choice([0, 0, 0, r.FLAG_RESTING, r.FLAG_RESTING, 2, 3, 4, 1 << 15])
+        return self.random.choice(
+            [0, 0, 0, r.FLAG_RESTING, r.FLAG_RESTING, 2, 3, v.FLAG_WAITING, 1 << 15]
+        )
 
     def command(self) -> list[int]:
         draw = self.random.random()
@@ -44,7 +47,7 @@ class Words:
             self.random.choice(SIDES),
             self.random.choice([r.LIMIT, r.LIMIT, r.MARKET, 5]),
             self.random.choice([r.GTC, r.GTC, r.IOC, 4]),
-            instrument=self.random.randrange(1 << 15),
+            instrument=self.instrument(),
         )
         account = self.account()
         rest = [self.number() for _ in range(r.command_words(kind) - 3)]
@@ -58,11 +61,14 @@ class Words:
             self.random.choice(SIDES),
             self.random.choice(codes),
             self.header_flags(),
-            self.random.randrange(1 << 15),
+            self.instrument(),
         )
         taker, maker = self.account(), self.account()
         account = maker << 32 | taker if kind == r.TRADE_EXECUTED else taker
         return [header, member_order_id(taker, 8), account, *(self.number() for _ in range(5))]
+
+    def instrument(self) -> int:
+        return self.random.choice([2, 2, 2, 2, 2, 2, 2, self.random.randrange(1 << 15)])
 
     def account(self) -> int:
         return self.random.choice([1, 5, 9, self.random.randrange(1, 1 << 30)])
