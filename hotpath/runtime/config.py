@@ -84,12 +84,14 @@ class PublisherConfig:
     TRADING_JOURNAL         folder of the journal
     STREAM_URL              the event stream, as shared.streams.open_stream takes it
     TRADING_HEALTH_FILE     touched every second while the publisher works; empty: none
+    PUBLISHER_HEALTH_LISTEN host:port of /health, /ready and /metrics; empty: not served
     TRADING_FAULT           as for the engine
     """
 
     journal: Path
     stream_url: str
     health_file: Path | None
+    health_address: tuple[str, int] | None
     fault: str
 
     @classmethod
@@ -100,6 +102,11 @@ class PublisherConfig:
             journal=Path(_required(values, "TRADING_JOURNAL")),
             stream_url=_required(values, "STREAM_URL"),
             health_file=Path(health_file) if health_file else None,
+            health_address=(
+                _address(values, "PUBLISHER_HEALTH_LISTEN")
+                if values.get("PUBLISHER_HEALTH_LISTEN")
+                else None
+            ),
             fault=values.get("TRADING_FAULT", ""),
         )
 

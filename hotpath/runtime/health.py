@@ -1,4 +1,4 @@
-"""Serves /health and /metrics over HTTP from a thread that sleeps while nobody asks."""
+"""Serves /health, /ready and /metrics over HTTP from a thread that sleeps while nobody asks."""
 
 import json
 import socket
@@ -26,6 +26,11 @@ class HealthServer:
                 if self.path == "/health":
                     ready, facts = health()
                     self._answer(200 if ready else 503, json.dumps(facts), "application/json")
+                elif self.path == "/ready":
+                    ready, facts = health()
+                    waits_for = facts.get("waits_for", "")
+                    answer = {"ready": ready, "waits_for": "" if ready else waits_for}
+                    self._answer(200 if ready else 503, json.dumps(answer), "application/json")
                 elif self.path == "/metrics":
                     self._answer(200, metrics(), "text/plain; version=0.0.4")
                 else:

@@ -1,8 +1,16 @@
-"""What the engine counts, and its text for Prometheus. One thread writes, others read."""
+"""What engine and publisher count, and its text for Prometheus. One thread writes, others read.
+
+Own code and not prometheus_client: a batch adds one latency for all of its commands at once, and
+an observation there costs more than the command.
+"""
 
 from bisect import bisect_left
 from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
+
+from shared.domain.reject_codes import RejectCode
+from shared.wire.frames import GatewayCode
 
 LATENCY_BOUNDS_US: Final = (
     *(5, 10, 20, 35, 50, 75, 100, 150, 200, 350, 500, 750),
@@ -23,7 +31,7 @@ class Histogram:
 
     def lines(self, name: str) -> list[str]:
         """Return the lines of a Prometheus histogram, in seconds."""
-        found, total = [], 0
+        found, total = [f"# TYPE {name} histogram"], 0
         for bound_us, count in zip(LATENCY_BOUNDS_US, self.counts, strict=False):
             total += count
             found.append(f'{name}_bucket{{le="{bound_us / 1e6:g}"}} {total}')
@@ -43,25 +51,58 @@ class Metrics:
         self.rejects: Counter[int] = Counter()  # by RejectCode
         self.refusals: Counter[int] = Counter()  # by GatewayCode
         self.ack_latency = Histogram()  # from reading the batch to handing over its answers
-        self.journal_latency = Histogram()  # write and sync of a batch
+        self.append_latency = Histogram()  # a batch is written to the journal
+        self.sync_latency = Histogram()  # and made durable
 
-    def text(self, gauges: dict[str, int]) -> str:
+    def text(self, gauges: Mapping[str, int]) -> str:
         """Return everything in Prometheus' text format."""
-        lines = []
+        lines: list[str] = []
         for name in ("commands", "events", "batches", "sessions_opened"):
-            lines += [
-                f"# TYPE trading_engine_{name}_total counter",
-                f"trading_engine_{name}_total {getattr(self, name)}",
-            ]
-        lines.append("# TYPE trading_engine_rejects_total counter")
-        for code, count in sorted(self.rejects.copy().items()):
-            lines.append(f'trading_engine_rejects_total{{code="{code}"}} {count}')
-        lines.append("# TYPE trading_engine_refusals_total counter")
-        for code, count in sorted(self.refusals.copy().items()):
-            lines.append(f'trading_engine_refusals_total{{code="{code}"}} {count}')
-        for name, value in gauges.items():
-            lines += [f"# TYPE trading_engine_{name} gauge", f"trading_engine_{name} {value}"]
-        for name, histogram in (("ack", self.ack_latency), ("journal", self.journal_latency)):
-            lines.append(f"# TYPE trading_engine_{name}_seconds histogram")
-            lines += histogram.lines(f"trading_engine_{name}_seconds")
+            lines += _counter(f"trading_engine_{name}_total", getattr(self, name))
+        lines += _by_code("trading_engine_rejects_total", self.rejects, RejectCode)
+        lines += _by_code("trading_engine_refusals_total", self.refusals, GatewayCode)
+        lines += _gauges("trading_engine", gauges)
+        lines += self.ack_latency.lines("trading_engine_ack_seconds")
+        lines += self.append_latency.lines("trading_engine_journal_append_seconds")
+        lines += self.sync_latency.lines("trading_engine_journal_sync_seconds")
         return "\n".join(lines) + "\n"
+
+
+class PublisherMetrics:
+    """The publisher's counters since it started."""
+
+    def __init__(self) -> None:
+        self.messages = 0
+        self.batches = 0
+        self.outages = 0  # times at which the stream could not be reached
+        self.publish_latency = Histogram()  # a batch is handed over and stored
+
+    def text(self, gauges: Mapping[str, int]) -> str:
+        lines: list[str] = []
+        for name in ("messages", "batches", "outages"):
+            lines += _counter(f"trading_publisher_{name}_total", getattr(self, name))
+        lines += _gauges("trading_publisher", gauges)
+        lines += self.publish_latency.lines("trading_publisher_publish_seconds")
+        return "\n".join(lines) + "\n"
+
+
+def _counter(name: str, value: int) -> list[str]:
+    return [f"# TYPE {name} counter", f"{name} {value}"]
+
+
+def _by_code(name: str, counts: "Counter[int]", codes: Callable[[int], object]) -> Iterable[str]:
+    yield f"# TYPE {name} counter"
+    for code, count in sorted(counts.copy().items()):
+        try:
+            meaning = getattr(codes(code), "name", "")
+        except ValueError:  # of newer rules
+            meaning = ""
+        yield f'{name}{{code="{int(code)}",name="{meaning}"}} {count}'
+
+
+def _gauges(prefix: str, gauges: Mapping[str, int]) -> list[str]:
+    return [
+        line
+        for name, value in gauges.items()
+        for line in (f"# TYPE {prefix}_{name} gauge", f"{prefix}_{name} {value}")
+    ]

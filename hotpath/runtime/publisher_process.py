@@ -7,6 +7,8 @@ from typing import Final
 
 from hotpath.runtime.config import PublisherConfig
 from hotpath.runtime.faults import Faults
+from hotpath.runtime.health import Document, HealthServer
+from hotpath.runtime.metrics import PublisherMetrics
 from hotpath.runtime.publishing import Publisher
 from hotpath.runtime.status_file import StatusFile
 from hotpath.runtime.wake import Sleeper
@@ -30,18 +32,31 @@ class PublisherProcess:
         self._stopping = False
         self._beat_due = 0.0
         self._checkpoint_due = 0.0
+        self._metrics = PublisherMetrics()
+        self._status: StatusFile | None = None
+        self._waits_for = "the engine's journal"
 
     def stop(self, *_: object) -> None:
         self._stopping = True
 
     def run(self) -> int:
         """Return the process's exit code: 0 when stopped, 3 when fenced, 1 without a journal."""
-        status = self._wait_for_engine()
+        address = self._config.health_address
+        health = HealthServer(address, self._facts, self._metrics_text) if address else None
+        try:
+            return self._publish()
+        finally:
+            if health is not None:
+                health.close()
+
+    def _publish(self) -> int:
+        status = self._status = self._wait_for_engine()
         if status is None:
             return 0
+        self._waits_for = "the event stream"
         stream = open_stream(self._config.stream_url)
         faults = Faults(self._config.fault)
-        publisher = Publisher(self._config.journal, stream, status, faults)
+        publisher = Publisher(self._config.journal, stream, status, faults, self._metrics)
         sleeper = Sleeper(self._config.journal)
         try:
             self._follow(publisher, status, sleeper)
@@ -55,6 +70,7 @@ class PublisherProcess:
             publisher.close()
             sleeper.close()
             stream.close()
+            self._status = None
             status.close()
         return 0
 
@@ -81,11 +97,14 @@ class PublisherProcess:
                     publisher.open()
                 was_busy = publisher.step()
                 backoff_s = _FIRST_BACKOFF_S
+                self._waits_for = ""
                 if was_busy:
                     self._checkpoint_due = self._checkpoint_due or time.monotonic() + _CHECKPOINT_S
                     continue
                 self._checkpoint(publisher)
             except StreamUnavailable as error:
+                self._metrics.outages += not self._waits_for
+                self._waits_for = "the event stream"
                 log.warning("the stream is away, next try in %.2f s: %s", backoff_s, error)
                 time.sleep(backoff_s * random.uniform(0.5, 1.0))
                 backoff_s = min(2 * backoff_s, _LAST_BACKOFF_S)
@@ -108,3 +127,26 @@ class PublisherProcess:
         if self._config.health_file is not None and time.monotonic() >= self._beat_due:
             self._config.health_file.touch()
             self._beat_due = time.monotonic() + 1.0
+
+    # --- health ----------------------------------------------------------------------------------
+
+    def _facts(self) -> tuple[bool, Document]:
+        """Return whether the stream takes what comes, and what is waited for if not."""
+        return not self._waits_for, {
+            "status": "waiting" if self._waits_for else "publishing",
+            "waits_for": self._waits_for,
+            **self._progress(),
+        }
+
+    def _progress(self) -> dict[str, int]:
+        status = self._status
+        durable = status.durable_sequence if status else 0
+        published = status.published_sequence if status else 0
+        return {
+            "durable_sequence": durable,
+            "published_sequence": published,
+            "lag_commands": max(0, durable - published),
+        }
+
+    def _metrics_text(self) -> str:
+        return self._metrics.text({"ready": int(not self._waits_for), **self._progress()})

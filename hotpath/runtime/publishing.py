@@ -7,6 +7,7 @@ each partition.
 import fcntl
 import logging
 import os
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Final
 
 from hotpath.runtime.faults import PUBLISHED, Faults
 from hotpath.runtime.journal_reader import JournalTail
+from hotpath.runtime.metrics import PublisherMetrics
 from hotpath.runtime.record_messages import RecordMessages
 from hotpath.runtime.resume import BATCH_BYTES, TOPICS, Resume, save_checkpoint
 from hotpath.runtime.status_file import StatusFile
@@ -37,13 +39,19 @@ class Publisher:
     """Follows one journal and writes one shard's messages."""
 
     def __init__(
-        self, journal: Path, stream: EventStream, status: StatusFile, faults: Faults | None = None
+        self,
+        journal: Path,
+        stream: EventStream,
+        status: StatusFile,
+        faults: Faults | None = None,
+        metrics: PublisherMetrics | None = None,
     ) -> None:
         self._journal = journal
         self._stream = stream
         self._status = status
         self._messages = RecordMessages(status.shard)
         self._faults = faults or Faults()
+        self._metrics = metrics or PublisherMetrics()
         self._tail = JournalTail(journal)
         self._writer: StreamWriter | None = None
         self._resume: Resume | None = None  # until the journal is read beyond what it knows
@@ -51,7 +59,6 @@ class Publisher:
         # Encodes the next batch while this one is on its way to the stream.
         self._encoder = ThreadPoolExecutor(1, "encoder")
         self._next: Future[_Batch] | None = None
-        self.published = 0  # messages, by this process
 
     def open(self) -> None:
         """Fence the predecessor, then find out how far it came.
@@ -101,9 +108,12 @@ class Publisher:
         if batch.messages:
             if self._next is None and self._status.durable_sequence > batch.last_sequence:
                 self._next = self._encoder.submit(self._read, batch.last_sequence)
+            started_ns = time.perf_counter_ns()
             self._writer.publish(batch.messages)
             self._faults.at(PUBLISHED)
-            self.published += len(batch.messages)
+            self._metrics.publish_latency.add(time.perf_counter_ns() - started_ns)
+            self._metrics.messages += len(batch.messages)
+            self._metrics.batches += 1
             batch.messages = []
         self._status.published_sequence = batch.last_sequence
         return True

@@ -93,10 +93,12 @@ class Sequencer:
         )
         started_ns = time.perf_counter_ns()
         self._journal.append(record, count)
+        written_ns = time.perf_counter_ns()
         self._faults.at(WRITTEN)
         self._journal.make_durable()
+        self._metrics.append_latency.add(written_ns - started_ns)
+        self._metrics.sync_latency.add(time.perf_counter_ns() - written_ns)
         self._faults.at(SYNCED)
-        self._metrics.journal_latency.add(time.perf_counter_ns() - started_ns)
         self._advance(first + count - 1)
         return Committed(first, time_ns, _split(applied))
 

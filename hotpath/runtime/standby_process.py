@@ -129,6 +129,8 @@ class Standby:
     def _give_up(self, error: Exception) -> None:
         """Note that this state is not the primary's; whose is right is not known here."""
         self._mismatches += isinstance(error, JournalDiverged)
+        if self._status is not None:
+            self._status.hash_mismatches = self._mismatches
         self._trouble = str(error)
         log.critical("this standby will not take over: %s", error)
 

@@ -26,6 +26,7 @@ _W_STATE: Final = 6
 _W_START_TICKS: Final = 7  # with the process id, it names one process for good
 _W_FOLLOWER_WAITS: Final = 8  # a cache line of its own: the publisher writes it
 _W_PUBLISHED_SEQUENCE: Final = 9
+_W_HASH_MISMATCHES: Final = 16  # the standby's cache line
 
 STARTING: Final = 1
 OPEN: Final = 2
@@ -131,6 +132,15 @@ class StatusFile:
     @published_sequence.setter
     def published_sequence(self, value: int) -> None:
         self._words[_W_PUBLISHED_SEQUENCE] = value
+
+    @property
+    def hash_mismatches(self) -> int:
+        """Return how often a standby found a state that is not the engine's."""
+        return self._words[_W_HASH_MISMATCHES]
+
+    @hash_mismatches.setter
+    def hash_mismatches(self, value: int) -> None:
+        self._words[_W_HASH_MISMATCHES] = value
 
     def close(self) -> None:
         self._words.release()

@@ -13,12 +13,14 @@ from typing import Final, TypeVar
 from hotpath.build import CoreBuild
 from hotpath.runtime.config import EngineConfig
 from hotpath.runtime.core_host import CoreHost
+from hotpath.runtime.engine_health import EngineHealth
 from hotpath.runtime.engine_loop import EngineLoop, Readiness
 from hotpath.runtime.faults import Faults
 from hotpath.runtime.files import JournalFiles
 from hotpath.runtime.gateway import MAX_SESSIONS, EngineFacts, Gateway
-from hotpath.runtime.health import Document, HealthServer
+from hotpath.runtime.health import HealthServer
 from hotpath.runtime.journal_index import JournalIndex
+from hotpath.runtime.journal_seek import find_place
 from hotpath.runtime.journal_writer import JournalLock, JournalWriter
 from hotpath.runtime.marks import StateMarks
 from hotpath.runtime.metrics import Metrics
@@ -26,9 +28,10 @@ from hotpath.runtime.periodic_sync import PeriodicSync
 from hotpath.runtime.recovery import Known, Recovered, recover
 from hotpath.runtime.repeats import Repeats
 from hotpath.runtime.sequencer import Sequencer
-from hotpath.runtime.status_file import OPEN, STARTING, STATE_NAMES, StatusFile
+from hotpath.runtime.status_file import STARTING, StatusFile
 from hotpath.runtime.stream_bound import StreamBound
 from hotpath.runtime.wake import Waker
+from shared.domain.ids import MAX_SEQUENCE
 from shared.wire import views
 from shared.wire.journal import EpochMark, JournalError, encode_epoch
 from shared.wire.tokens import TokenVerifier
@@ -87,18 +90,21 @@ class _Engine:
         self._faults = Faults(config.fault)
         self._status = StatusFile(config.journal, create=True)
         self._status.state = STARTING
-        self._health = self._serve_health()
+        self._health = EngineHealth(config, build, self._status, self._metrics)
+        self._health_server = self._serve_health()
         recovered = self._recover(known)
         self._epoch = recovered.tail.epoch + 1
         self._core = CoreHost(recovered.engine)
         self._journal = self._open_journal(recovered)
         self._sequencer = self._make_sequencer(recovered)
+        self._health.stage, self._health.to_recover = "the port of order entry", 0
         self._listener = _patiently(lambda: _listen(config.host, config.port))
         readiness = Readiness()
         facts = EngineFacts(self._epoch, config.shard, build.compiled)
         self._gateway = Gateway(
             self._listener, verifier, readiness, self._metrics, facts, config.queue_commands
         )
+        self._health.gateway, self._health.journal = self._gateway, self._journal
         self._loop = EngineLoop(
             listener=self._listener,
             readiness=readiness,
@@ -145,8 +151,17 @@ class _Engine:
 
     def _recover(self, known: Known | None) -> Recovered:
         started_s = time.monotonic()
-        config = self._config
-        recovered = recover(config.journal, config.shard, from_snapshot=True, known=known)
+        config, health = self._config, self._health
+        last = find_place(config.journal, MAX_SEQUENCE)
+        if last is not None:
+            health.recovering(max(last.first_sequence, self._status.durable_sequence))
+
+        def note(sequence: int) -> None:
+            health.recovered = sequence
+
+        recovered = recover(
+            config.journal, config.shard, from_snapshot=True, known=known, on_progress=note
+        )
         if recovered.tail.torn_bytes:
             log.warning("dropped an unfinished write of %d bytes", recovered.tail.torn_bytes)
         noted = self._status.durable_sequence
@@ -218,41 +233,8 @@ class _Engine:
         if self._config.health_port is None:
             return None
         address = (self._config.health_host, self._config.health_port)
-        return _patiently(
-            lambda: HealthServer(address, self._facts, lambda: self._metrics.text(self._gauges()))
-        )
-
-    def _facts(self) -> tuple[bool, Document]:
-        """Return whether orders are taken, and what the engine waits for if not."""
-        status = self._status
-        age_ms = (time.time_ns() - status.heartbeat_ns) // 1_000_000
-        ready = status.state == OPEN
-        return ready, {
-            "status": STATE_NAMES.get(status.state, "unknown"),
-            "waits_for": "" if ready else "the replay of the journal",
-            "core": "compiled" if self._build.compiled else "interpreted",
-            "compiled": self._build.compiled,
-            "source_hash": self._build.source_hash,
-            "shard": self._config.shard,
-            "epoch": status.epoch,
-            "durability": self._config.durability,
-            "durable_sequence": status.durable_sequence,
-            "published_sequence": status.published_sequence,
-            "heartbeat_age_ms": age_ms,
-        }
-
-    def _gauges(self) -> dict[str, int]:
-        gateway = getattr(self, "_gateway", None)
-        journal = getattr(self, "_journal", None)
-        return {
-            "sessions": len(gateway.sessions) if gateway else 0,
-            "queued_commands": len(gateway.commands) if gateway else 0,
-            "journal_bytes": journal.bytes_written if journal else 0,
-            "durable_sequence": self._status.durable_sequence,
-            "published_sequence": self._status.published_sequence,
-            "epoch": self._status.epoch,
-            "compiled": int(self._build.compiled),
-        }
+        health = self._health
+        return _patiently(lambda: HealthServer(address, health.facts, health.metrics_text))
 
 
 def _allow_many_sessions() -> None:

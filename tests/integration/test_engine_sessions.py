@@ -140,6 +140,11 @@ def test_health_and_metrics_tell_the_truth(tmp_path: Path) -> None:
         assert f"trading_engine_commands_total {len(done)}\n" in text
         assert f"trading_engine_durable_sequence {len(done)}\n" in text
         assert f"trading_engine_ack_seconds_count {len(done)}\n" in text
+        assert f"trading_engine_unpublished_commands {len(done)}\n" in text
+        assert "trading_engine_hash_mismatches 0\n" in text
+        assert "trading_engine_journal_sync_seconds_count " in text
+        ready = json.loads(http_text(f"http://127.0.0.1:{port}/ready"))
+        assert ready == {"ready": True, "waits_for": ""}
 
 
 # --- who may do what --------------------

@@ -1,9 +1,11 @@
 """The event stream dies under a trading engine: how far orders go on, and how it ends."""
 
 import itertools
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 import redis as redis_client
 
@@ -43,9 +45,42 @@ def engine(tmp_path: Path, stream_redis_server: Server) -> Iterator[EngineProces
 
 @pytest.fixture
 def publisher(engine: EngineProcess, stream_redis_server: Server) -> Iterator[PublisherProcess]:
-    process = PublisherProcess(engine, stream_redis_server.url).start()
+    process = PublisherProcess(engine, stream_redis_server.url)
     yield process
     process.close()
+
+
+def answer(port: int, path: str) -> httpx.Response:
+    return httpx.get(f"http://127.0.0.1:{port}{path}", timeout=5)
+
+
+def test_the_publisher_says_what_it_waits_for(
+    engine: EngineProcess, publisher: PublisherProcess, stream_redis_server: Server
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    publisher.start(PUBLISHER_HEALTH_LISTEN=f"127.0.0.1:{port}")
+
+    def waits_for(what: str) -> bool:
+        try:
+            return answer(port, "/ready").json()["waits_for"] == what
+        except httpx.ConnectError:  # it has not begun to listen
+            return False
+
+    wait_for(lambda: waits_for(""), "it is ready")
+    stream_redis_server.kill()
+    try:
+        with engine.client() as client:
+            client.submit(limit_order(1, 1, r.BUY, 100, 5))
+        wait_for(lambda: waits_for("the event stream"), "it notices")
+        assert answer(port, "/ready").status_code == 503
+        assert answer(port, "/health").json()["lag_commands"] == 1
+    finally:
+        stream_redis_server.start()
+    wait_for(lambda: waits_for(""), "it has caught up")
+    lines = answer(port, "/metrics").text.splitlines()
+    assert "trading_publisher_outages_total 1" in lines
+    assert "trading_publisher_lag_commands 0" in lines
 
 
 def test_orders_go_on_up_to_the_bound_then_wait_for_the_stream_and_cancels_never_do(
@@ -65,6 +100,7 @@ def test_orders_go_on_up_to_the_bound_then_wait_for_the_stream_and_cancels_never
         taken.append(number)
         return True
 
+    publisher.start()
     stream = open_stream(stream_redis_server.url)
     stream.ensure_topics({topic: PARTITIONS[topic] for topic in TOPICS})
     with engine.client() as client:

@@ -18,7 +18,7 @@ class PublisherProcess:
         self.log_file = engine.folder / "publisher.log"
         self._opened_before = 0
 
-    def start(self, fault: str = "") -> "PublisherProcess":
+    def start(self, fault: str = "", **environment: str) -> "PublisherProcess":
         given = {
             "TRADING_JOURNAL": str(self._engine.journal),
             "STREAM_URL": self._stream_url,
@@ -30,7 +30,7 @@ class PublisherProcess:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "hotpath.runtime.publisher"],
                 cwd=ROOT,
-                env=os.environ | given,
+                env=os.environ | given | environment,
                 stdout=log,
                 stderr=log,
             )

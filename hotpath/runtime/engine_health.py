@@ -1,0 +1,78 @@
+"""What the engine says of itself over HTTP: /health, /ready and /metrics."""
+
+import time
+
+from hotpath.build import CoreBuild
+from hotpath.runtime.config import EngineConfig
+from hotpath.runtime.gateway import Gateway
+from hotpath.runtime.health import Document
+from hotpath.runtime.journal_writer import JournalWriter
+from hotpath.runtime.metrics import Metrics
+from hotpath.runtime.status_file import OPEN, STATE_NAMES, StatusFile
+
+
+class EngineHealth:
+    """Filled by the wiring as the engine's parts come to life; read by the server's threads."""
+
+    def __init__(
+        self, config: EngineConfig, build: CoreBuild, status: StatusFile, metrics: Metrics
+    ) -> None:
+        self._config = config
+        self._build = build
+        self._status = status
+        self._metrics = metrics
+        self.stage = "the start"  # what is under way before the engine is open
+        self.recovered = 0  # sequence up to which the journal is replayed
+        self.to_recover = 0
+        self.gateway: Gateway | None = None
+        self.journal: JournalWriter | None = None
+
+    def recovering(self, to_sequence: int) -> None:
+        """Say that the journal is replayed, up to about this sequence."""
+        self.stage, self.to_recover = "the replay of the journal", to_sequence
+
+    def facts(self) -> tuple[bool, Document]:
+        """Return whether orders are taken, and what the engine waits for if not."""
+        status = self._status
+        age_ms = (time.time_ns() - status.heartbeat_ns) // 1_000_000
+        return status.state == OPEN, {
+            "status": STATE_NAMES.get(status.state, "unknown"),
+            "waits_for": self._waits_for(),
+            "refuses_orders": self.gateway.order_refusal if self.gateway else "",
+            "core": "compiled" if self._build.compiled else "interpreted",
+            "compiled": self._build.compiled,
+            "source_hash": self._build.source_hash,
+            "shard": self._config.shard,
+            "epoch": status.epoch,
+            "durability": self._config.durability,
+            "durable_sequence": status.durable_sequence,
+            "published_sequence": status.published_sequence,
+            "heartbeat_age_ms": age_ms,
+        }
+
+    def _waits_for(self) -> str:
+        if self._status.state == OPEN:
+            return ""
+        if not self.to_recover:
+            return self.stage
+        return f"{self.stage}: {self.recovered} of {self.to_recover} commands"
+
+    def metrics_text(self) -> str:
+        """Return everything in Prometheus' text format."""
+        status, gateway, journal = self._status, self.gateway, self.journal
+        return self._metrics.text(
+            {
+                "open": int(status.state == OPEN),
+                "sessions": len(gateway.sessions) if gateway else 0,
+                "queued_commands": len(gateway.commands) if gateway else 0,
+                "queued_queries": len(gateway.queries) if gateway else 0,
+                "refuses_orders": int(bool(gateway and gateway.order_refusal)),
+                "journal_bytes": journal.bytes_written if journal else 0,
+                "durable_sequence": status.durable_sequence,
+                "published_sequence": status.published_sequence,
+                "unpublished_commands": max(0, status.durable_sequence - status.published_sequence),
+                "hash_mismatches": status.hash_mismatches,
+                "epoch": status.epoch,
+                "compiled": int(self._build.compiled),
+            }
+        )
