@@ -9,7 +9,16 @@ from shared.edge.models import AnswerModel
 
 SymbolText = Annotated[str, StringConstraints(max_length=32)]
 Interval = Literal["1m", "5m", "1h", "1d"]
-TradingState = Literal["CONTINUOUS", "HALTED"]
+TradingState = Literal[
+    "CONTINUOUS",
+    "HALTED",
+    "CLOSED",
+    "PRE_OPEN",
+    "OPENING_UNCROSS",
+    "VOLATILITY_AUCTION",
+    "CLOSING_AUCTION",
+    "DELISTED",
+]
 
 
 class InstrumentAnswer(AnswerModel):
@@ -80,7 +89,7 @@ class PublicTrade(AnswerModel):
     at: datetime
     price: str
     quantity: str
-    aggressor_side: Literal["BUY", "SELL"]
+    aggressor_side: Literal["BUY", "SELL", "NONE"] = Field(description="NONE at an uncross")
 
 
 class TradeList(AnswerModel):

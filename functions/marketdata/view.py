@@ -13,7 +13,7 @@ from functions.marketdata.models import (
 )
 from functions.marketdata.service import Market
 from functions.marketdata.store import CandleRow, TradeRow
-from shared.domain import records as r
+from shared.domain import names
 from shared.domain.instruments import Instrument
 from shared.domain.money import format_decimal
 from shared.ports.engine import BookLevel, BookView
@@ -103,7 +103,7 @@ def book_answer(instrument: Instrument, view: BookView) -> Book:
 
 
 def state_text(state: int) -> str:
-    return "HALTED" if state == r.INSTRUMENT_HALTED else "CONTINUOUS"
+    return names.SESSIONS[state]
 
 
 def _levels(instrument: Instrument, levels: Sequence[BookLevel]) -> list[Level]:

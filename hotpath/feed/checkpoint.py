@@ -10,7 +10,7 @@ import msgspec
 
 from hotpath.feed.market import RECENT_TRADES, BookSide, Day, Market
 from hotpath.feed.source import Positions
-from shared.wire.stream_events import MarketTrade
+from shared.wire.stream_events import Auction, MarketTrade
 
 VERSION: Final = 1
 
@@ -27,6 +27,7 @@ class _SavedMarket(msgspec.Struct):
     time_ns: int
     recent: list[tuple[int, MarketTrade]]
     day: tuple[int, int, int, int]
+    auction: Auction | None = None
 
 
 class _Saved(msgspec.Struct):
@@ -55,6 +56,7 @@ def encode(markets: Mapping[int, Market], positions: Positions) -> bytes:
                 market.day.high_ticks,
                 market.day.low_ticks,
             ),
+            market.auction,
         )
         for market in markets.values()
     ]
@@ -96,4 +98,5 @@ def _market(saved: _SavedMarket) -> Market:
         time_ns=saved.time_ns,
         recent=deque(saved.recent, maxlen=RECENT_TRADES),
         day=Day(*saved.day),
+        auction=saved.auction,
     )

@@ -87,7 +87,7 @@ class Client:
         assert change.book_prev is not None
         update = change.update
         held = self._held.books.setdefault(update.instrument_id, HeldBook(change.book_prev))
-        for level in update.levels:
+        for level in change.levels:
             held.levels[level.side, level.price_ticks] = level.quantity_lots
 
     def hold_ticker(self, change: Change) -> None:

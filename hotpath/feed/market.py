@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from shared.wire.stream_events import LevelChange, MarketDataUpdate, MarketTrade
+from shared.domain.names import CALLS
+from shared.wire.stream_events import Auction, LevelChange, MarketDataUpdate, MarketTrade
 
 RECENT_TRADES: Final = 50
 _DAY_NS: Final = 86_400_000_000_000
@@ -63,6 +64,7 @@ class Change:
     """What one update did: `prev` of each channel is None where that channel has no news."""
 
     update: MarketDataUpdate
+    levels: list[LevelChange]  # those whose displayed total is another than before, once each
     book_prev: int | None
     trades_prev: int | None
     ticker_prev: int | None
@@ -76,6 +78,7 @@ class Market:
     bids: BookSide = field(default_factory=lambda: BookSide(is_bid=True))
     asks: BookSide = field(default_factory=lambda: BookSide(is_bid=False))
     state: str = ""
+    auction: Auction | None = None  # what an uncross would do, as it was last published
     sequence: int = 0
     book_sequence: int = 0
     trades_sequence: int = 0
@@ -90,16 +93,18 @@ class Market:
         """Apply an update; None for one that is not newer, which the stream may hold twice."""
         if update.sequence <= self.sequence:
             return None
-        before = self.bids.top(), self.asks.top(), self.state
-        self._set_levels(update.levels)
+        before = self._ticker_facts()
+        levels = self._set_levels(update.levels)
         for trade in update.trades:
             self.recent.append((update.time_ns, trade))
             self.day.add(trade, update.time_ns)
         self.state = update.state or self.state
-        moved = update.trades or before != (self.bids.top(), self.asks.top(), self.state)
+        self._set_auction(update)
+        moved = update.trades or before != self._ticker_facts()
         change = Change(
             update,
-            self.book_sequence if update.levels or update.state else None,
+            levels,
+            self.book_sequence if levels or update.state else None,
             self.trades_sequence if update.trades else None,
             self.ticker_sequence if moved else None,
         )
@@ -111,7 +116,26 @@ class Market:
             self.ticker_sequence = self.sequence
         return change
 
-    def _set_levels(self, levels: Iterable[LevelChange]) -> None:
+    def _ticker_facts(self) -> tuple[object, ...]:
+        return self.bids.top(), self.asks.top(), self.state, self.auction
+
+    def _set_auction(self, update: MarketDataUpdate) -> None:
+        """Keep an indicative outcome for as long as the call goes on."""
+        if update.auction is not None:
+            self.auction = None if update.auction.is_final else update.auction
+        if self.state not in CALLS:
+            self.auction = None
+
+    def _set_levels(self, levels: Iterable[LevelChange]) -> list[LevelChange]:
+        """Take new totals; return those that differ from before. Others tell of hidden orders."""
+        before: dict[tuple[str, int], int] = {}
         for level in levels:
             side = self.bids if level.side == "BUY" else self.asks
+            before.setdefault((level.side, level.price_ticks), side.lots.get(level.price_ticks, 0))
             side.set(level.price_ticks, level.quantity_lots)
+        changed = []
+        for (name, price_ticks), lots in before.items():
+            now = (self.bids if name == "BUY" else self.asks).lots.get(price_ticks, 0)
+            if now != lots:
+                changed.append(LevelChange(side=name, price_ticks=price_ticks, quantity_lots=now))
+        return changed

@@ -55,7 +55,7 @@ class Trade(msgspec.Struct, frozen=True, kw_only=True):
     trade_id: str
     price: str
     quantity: str
-    aggressor_side: str
+    aggressor_side: str  # BUY or SELL; NONE at an uncross
     time_ns: int
 
 
@@ -89,7 +89,7 @@ class BookSnapshot(
 
     symbol: str
     sequence: int
-    state: str  # CONTINUOUS or HALTED; empty while unknown
+    state: str  # the session: CONTINUOUS, HALTED, PRE_OPEN ...; empty while unknown
     bids: list[Level]
     asks: list[Level]
 
@@ -127,7 +127,11 @@ class TradesUpdate(
 
 
 class TickerUpdate(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="ticker"):
-    """Last and best prices, and the day's (UTC) figures; the first one has `prev` 0."""
+    """Last and best prices, and the day's (UTC) figures; the first one has `prev` 0.
+
+    In an auction call, `indicative_` tells what an uncross would do, as it was last published; a
+    positive surplus is unfilled buying.
+    """
 
     symbol: str
     sequence: int
@@ -140,6 +144,9 @@ class TickerUpdate(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", 
     bid_quantity: str | None
     ask: str | None
     ask_quantity: str | None
+    indicative_price: str | None
+    indicative_quantity: str | None
+    indicative_surplus: str | None
     day_volume: str
     day_high: str | None
     day_low: str | None

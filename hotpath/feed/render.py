@@ -37,7 +37,7 @@ def book_update(instrument: Instrument, market: Market, change: Change) -> BookU
         state=market.state,
         levels=[
             level_update(instrument, level.side, level.price_ticks, level.quantity_lots)
-            for level in change.update.levels
+            for level in change.levels
         ],
     )
 
@@ -68,7 +68,7 @@ def trades_update(instrument: Instrument, change: Change) -> TradesUpdate:
 
 def ticker(instrument: Instrument, market: Market, prev: int) -> TickerUpdate:
     last = market.recent[-1][1] if market.recent else None
-    bid, ask, day = market.bids.top(), market.asks.top(), market.day
+    bid, ask, day, call = market.bids.top(), market.asks.top(), market.day, market.auction
     return TickerUpdate(
         symbol=instrument.symbol,
         sequence=market.ticker_sequence,
@@ -81,6 +81,11 @@ def ticker(instrument: Instrument, market: Market, prev: int) -> TickerUpdate:
         bid_quantity=instrument.quantity_text(bid[1]) if bid else None,
         ask=instrument.price_text(ask[0]) if ask else None,
         ask_quantity=instrument.quantity_text(ask[1]) if ask else None,
+        indicative_price=(
+            instrument.price_text(call.price_ticks) if call and call.price_ticks else None
+        ),
+        indicative_quantity=instrument.quantity_text(call.quantity_lots) if call else None,
+        indicative_surplus=instrument.quantity_text(call.surplus_lots) if call else None,
         day_volume=instrument.quantity_text(day.volume_lots),
         day_high=instrument.price_text(day.high_ticks) if day.volume_lots else None,
         day_low=instrument.price_text(day.low_ticks) if day.volume_lots else None,
