@@ -143,7 +143,7 @@ class StandbyConfig:
     Everything that the engine is told, as it may become one, and:
 
     STANDBY_HEALTH_LISTEN   host:port of /health and /metrics while it stands by; empty: not served
-    TRADING_HUNG_MS         an engine whose heart has not beaten for so long is killed, default 1500
+    TRADING_HUNG_MS         an engine whose heart has not beaten for so long is killed, default 1000
     """
 
     engine: EngineConfig
@@ -157,7 +157,7 @@ class StandbyConfig:
         return cls(
             engine=EngineConfig.from_environment(values),
             health_address=_address(values, name) if values.get(name) else None,
-            hung_ms=_integer(values, "TRADING_HUNG_MS", 1500, 1100, 600_000),
+            hung_ms=_integer(values, "TRADING_HUNG_MS", 1000, 700, 600_000),
         )
 
 

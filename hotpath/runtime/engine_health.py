@@ -1,5 +1,6 @@
 """What the engine says of itself over HTTP: /health, /ready and /metrics."""
 
+import os
 import time
 
 from hotpath.build import CoreBuild
@@ -43,6 +44,7 @@ class EngineHealth:
             "compiled": self._build.compiled,
             "source_hash": self._build.source_hash,
             "shard": self._config.shard,
+            "process_id": os.getpid(),
             "epoch": status.epoch,
             "durability": self._config.durability,
             "durable_sequence": status.durable_sequence,

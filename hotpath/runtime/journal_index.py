@@ -25,6 +25,8 @@ class _Segment:
 
     def __init__(self, path: Path, first_sequence: int) -> None:
         self._descriptor = os.open(path, os.O_RDONLY)
+        if hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_RANDOM)
         self._sequences = [first_sequence]
         self._offsets = [SEGMENT_HEADER_BYTES]
         self._next_offset = SEGMENT_HEADER_BYTES  # where the next record is expected

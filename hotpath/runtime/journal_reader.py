@@ -24,6 +24,8 @@ from shared.wire.journal import (
 
 SEGMENT_PATTERN: Final = "journal-????????.segment"
 _READ_BYTES: Final = 1 << 20
+_PAGE_BYTES: Final = 4096
+_PAGE_OF_ZEROS: Final = bytes(_PAGE_BYTES)
 
 
 def segment_path(directory: Path, number: int) -> Path:
@@ -85,23 +87,23 @@ class JournalScan:
         for path in paths:
             if segment_number(path) < self._start.number:
                 continue
-            data = path.read_bytes()
-            header = decode_header(path, data)
-            if segment_number(path) == self._start.number:
-                self._check_terms(path, header)
-                offset = self._start.offset
-            else:
-                self._check_header(path, header)
-                offset = SEGMENT_HEADER_BYTES
-            while (record := decode_record(data, offset)) is not None:
-                self._check_order(path, offset, record)
-                yield path, offset, record
-                offset += len(record.data)
-            rest = data[offset:].rstrip(b"\0")
-            if rest:
-                self._check_torn(path, data, offset, offset + len(rest), path == paths[-1])
             number = segment_number(path)
-            self.tail = Tail(number, offset, self._next_sequence, self._epoch, len(rest))
+            is_start = number == self._start.number
+            start = self._start.offset if is_start else SEGMENT_HEADER_BYTES
+            head, data = _read_segment(path, start)
+            header = decode_header(path, head)
+            self._check_terms(path, header)
+            if not is_start:
+                self._check_first(path, header)
+            at = 0
+            while (record := decode_record(data, at)) is not None:
+                self._check_order(path, start + at, record)
+                yield path, start + at, record
+                at += len(record.data)
+            torn_bytes = _end_of_written(data, at) - at
+            if torn_bytes:
+                self._check_torn(path, data, start, at, at + torn_bytes, path == paths[-1])
+            self.tail = Tail(number, start + at, self._next_sequence, self._epoch, torn_bytes)
 
     @property
     def epoch(self) -> int:
@@ -118,8 +120,7 @@ class JournalScan:
                 f"{RULES_VERSION} and would give other events"
             )
 
-    def _check_header(self, path: Path, header: SegmentHeader) -> None:
-        self._check_terms(path, header)
+    def _check_first(self, path: Path, header: SegmentHeader) -> None:
         first_of_all = self._next_sequence == 1 and self._epoch == 0
         if not first_of_all and header.first_sequence != self._next_sequence:
             raise JournalDamaged(
@@ -140,25 +141,68 @@ class JournalScan:
             self._epoch = epoch
         self._next_sequence += record.count
 
-    def _check_torn(self, path: Path, data: bytes, offset: int, end: int, is_last: bool) -> None:
+    def _check_torn(
+        self, path: Path, data: bytes, start: int, at: int, end: int, is_last: bool
+    ) -> None:
         """Raise when what lies between the last sound record and `end` was on the disk once.
 
-        Writes that no later record knows as synced may be gone in any part after a power cut.
+        `data` begins at byte `start` of the segment. Writes that no later record knows as synced
+        may be gone in any part after a power cut.
         """
+        offset = start + at
         if not is_last:
             raise JournalDamaged(f"{path} is damaged at byte {offset}, and later segments exist")
-        for start in range(offset, end, 8):
-            if not 0 < record_length(data, start) <= len(data) - start:
+        for later_at in range(at, end, 8):
+            if not 0 < record_length(data, later_at) <= len(data) - later_at:
                 continue
-            later = decode_record(data, start)
+            later = decode_record(data, later_at)
             if later is None or later.first_sequence < self._next_sequence or later.kind == MARK:
                 continue
             # A record of format 1 does not say, and nothing is written behind an epoch unsynced.
             if not later.flags or later.synced_bytes > offset:
                 raise JournalDamaged(
                     f"{path} is damaged at byte {offset}: a sound record with sequence "
-                    f"{later.first_sequence} follows at byte {start}"
+                    f"{later.first_sequence} follows at byte {start + later_at}"
                 )
+
+
+def _read_segment(path: Path, start: int) -> tuple[bytes, bytes]:
+    """Return a segment's header, and what is in it from byte `start` on.
+
+    What was never written is a hole in most file systems: it is not read, and most of a new segment
+    is that. A page of zeros stays behind what was, as a copied file may have holes in a record.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        size = os.fstat(descriptor).st_size
+        end = at = start
+        while at < size:
+            try:
+                at = os.lseek(descriptor, at, os.SEEK_DATA)
+            except OSError:  # nothing but a hole
+                break
+            end = at = os.lseek(descriptor, at, os.SEEK_HOLE)
+        end = min(end + _PAGE_BYTES, size)
+        return os.pread(descriptor, SEGMENT_HEADER_BYTES, 0), _read_all(descriptor, start, end)
+    finally:
+        os.close(descriptor)
+
+
+def _end_of_written(data: bytes, at: int) -> int:
+    """Return where the zeros begin that last to the end; not before `at`."""
+    end = len(data)
+    while end - at >= _PAGE_BYTES and data[end - _PAGE_BYTES : end] == _PAGE_OF_ZEROS:
+        end -= _PAGE_BYTES
+    start = max(at, end - _PAGE_BYTES)
+    return start + len(data[start:end].rstrip(b"\0"))
+
+
+def _read_all(descriptor: int, start: int, end: int) -> bytes:
+    parts = []
+    while start < end and (part := os.pread(descriptor, min(end - start, 1 << 30), start)):
+        parts.append(part)
+        start += len(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 class JournalTail:
@@ -230,6 +274,8 @@ class JournalTail:
             return False
         self.close()
         self._descriptor = os.open(path, os.O_RDONLY)
+        if hasattr(os, "posix_fadvise"):  # reading ahead would fill holes with cached zeros
+            os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_RANDOM)
         decode_header(path, os.pread(self._descriptor, SEGMENT_HEADER_BYTES, 0))
         self._number, self._offset = segment_number(path), SEGMENT_HEADER_BYTES
         return True

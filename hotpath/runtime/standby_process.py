@@ -221,7 +221,7 @@ class Standby:
         if self._trouble:
             return False, {"status": "diverged", "waits_for": self._trouble}
         if status is None or state is None:
-            return True, {"status": "waiting", "waits_for": "a primary"}
+            return False, {"status": "waiting", "waits_for": "a primary"}
         return True, {
             "status": "following",
             "primary": "open" if status.state in (OPEN, STARTING) else "away",

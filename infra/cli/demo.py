@@ -1,18 +1,23 @@
-"""`trading demo`: the whole trading day on a stack of its own, told and checked."""
+"""`trading demo`: the whole trading day on a stack of its own; `trading demo failover`: an engine's
+end, and who takes its place. Both are told and checked.
+"""
 
+import json
 import time
+from dataclasses import asdict
 
 import click
 from rich.console import Console
 
 from hotpath.build import ensure_core_build
+from infra.demo.failover import Failover
 from infra.demo.story import Story
 from infra.local import settings
 from infra.local.progress import Progress
 from infra.local.stack import LocalStack
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option(
     "--arrivals",
     default=3_000,
@@ -20,8 +25,11 @@ from infra.local.stack import LocalStack
     type=click.IntRange(1, 200_000),
     help="Steps of generated order flow.",
 )
-def demo(arrivals: int) -> None:
+@click.pass_context
+def demo(context: click.Context, arrivals: int) -> None:
     """Run the whole trading flow on a stack of its own; exit 0 only if every check holds."""
+    if context.invoked_subcommand is not None:
+        return
     console = Console(width=100)
     began = time.monotonic()
     choice = ensure_core_build(click.echo)
@@ -37,3 +45,27 @@ def demo(arrivals: int) -> None:
     verdict = "every check holds" if holds else "NOT every check holds"
     console.print(f"\n[bold]{verdict}[/]; {seconds:.0f} s from start to stop")
     raise SystemExit(0 if holds else 1)
+
+
+@demo.command()
+@click.option("--rate", default=5_000, show_default=True, help="Commands a second.")
+@click.option("--load-s", default=2.0, show_default=True, help="Load before each takeover.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
+def failover(rate: int, load_s: float, as_json: bool) -> None:
+    """End an engine under load three times and let a standby take over; exit 0 only if nothing
+    acknowledged was lost, each gap was under 2 s, and the old engine was refused.
+    """
+    ensure_core_build(lambda text: click.echo(text, err=True))
+    with settings.temporary() as own:
+        outcome = Failover(own, rate=rate, load_s=load_s).run()
+    if as_json:
+        click.echo(json.dumps(asdict(outcome) | {"holds": outcome.holds}))
+    else:
+        for found in outcome.takeovers:
+            click.echo(f"primary {found.how:<20} gap {found.gap_ms:7.1f} ms, epoch {found.epoch}")
+        click.echo(f"old primary brought back: {outcome.refusal}")
+        click.echo(
+            f"{outcome.answered} answers in {outcome.seconds:.1f} s: lost={outcome.lost} "
+            f"changed={outcome.changed} duplicated={outcome.duplicated}"
+        )
+    raise SystemExit(0 if outcome.holds else 1)

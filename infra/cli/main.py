@@ -21,6 +21,7 @@ SUBCOMMANDS: Final = {
     "replay": "infra.cli.replay",
     "journal": "infra.cli.journal",
     "bench": "infra.cli.bench",
+    "upgrade": "infra.cli.upgrade",
 }
 
 

@@ -32,6 +32,7 @@ PORT_OFFSETS: Final[Mapping[str, int]] = {
     "consumers": 9,
     "publisher": 10,
     "stream-controller": 11,
+    "standby-health": 12,
 }
 
 # Below the ports that Linux and macOS hand out by themselves (32768 and 49152 upwards).
@@ -54,6 +55,7 @@ class Settings:
     stream: StreamKind = "redis"
     durability: DurabilityMode = "fsync"
     spin: bool = False
+    standby: bool = False  # a second engine in waiting
     kafka_bootstrap_servers: str = ""  # empty: the stack starts its own broker
     database_url: str = ""  # empty: the stack starts its own PostgreSQL
     redis_url: str = ""  # empty: the stack starts its own cache
@@ -105,6 +107,10 @@ class Settings:
     @property
     def engine_health_url(self) -> str:
         return f"http://{self.address('engine-health')}/health"
+
+    @property
+    def standby_health_url(self) -> str:
+        return f"http://{self.address('standby-health')}/health"
 
     @property
     def feed_url(self) -> str:
@@ -195,7 +201,9 @@ def _overridden(settings: Settings, given: Mapping[str, str]) -> Settings:
     if durability := given.get("TRADING_DURABILITY"):
         settings = replace(settings, durability=cast(DurabilityMode, durability))
     if spin := given.get("TRADING_SPIN"):
-        settings = replace(settings, spin=spin.lower() in ("1", "true", "yes", "on"))
+        settings = replace(settings, spin=_is_on(spin))
+    if standby := given.get("TRADING_STANDBY"):
+        settings = replace(settings, standby=_is_on(standby))
     return replace(
         settings,
         kafka_bootstrap_servers=given.get("KAFKA_BOOTSTRAP_SERVERS")
@@ -203,6 +211,10 @@ def _overridden(settings: Settings, given: Mapping[str, str]) -> Settings:
         database_url=given.get("DATABASE_URL") or settings.database_url,
         redis_url=given.get("REDIS_URL") or settings.redis_url,
     )
+
+
+def _is_on(text: str) -> bool:
+    return text.lower() in ("1", "true", "yes", "on")
 
 
 @dataclass

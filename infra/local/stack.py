@@ -21,6 +21,7 @@ from infra.local.parts.feed import feed
 from infra.local.parts.postgres import postgres, remove_data
 from infra.local.parts.providers import providers
 from infra.local.parts.redis import cache
+from infra.local.parts.standby import adopt, follower, standby
 from infra.local.parts.stream import stream
 from infra.local.process import ProcessRecord
 from infra.local.progress import Progress
@@ -60,6 +61,7 @@ class LocalStack:
         preflight.check(self.settings)
         with exclusive(self.settings, self._progress):
             self._adopt_settings()
+            self.adopt_standby()
             self._parts = None  # what they read from the state folder may have been reset
             runner.run_graph([*self.parts, *self._steps()], self._progress)
             provisioned = provision.provision(self.settings, self._progress)
@@ -91,6 +93,7 @@ class LocalStack:
 
     def status(self) -> dict[str, Any]:
         """Return {"parts": [{"name", "state", "detail"}], "compiled": bool}."""
+        self.adopt_standby()
         parts = [asdict(status) for status in runner.status(self.parts)]
         return {"parts": parts, "compiled": engine_report(self.settings).get("compiled") is True}
 
@@ -112,6 +115,11 @@ class LocalStack:
     def restart(self, name: str) -> None:
         self.stop(name)
         self.start(name)
+
+    def adopt_standby(self) -> bool:
+        """Know the standby as the engine once it has taken over; return whether it just had."""
+        report = engine_report(self.settings)
+        return self.settings.standby and adopt(self.settings, int(report.get("process_id", 0)))
 
     # --- context manager ------------------------------------------------------------------------
 
@@ -159,23 +167,29 @@ class LocalStack:
     def _steps(self) -> list[Step]:
         settings = self.settings
         return [
-            Step("build-core", self._build_core),
+            Step("build-core", self._prepare_core),
             Step("databases", lambda: databases.prepare(settings), after=("postgres",)),
             Step("secrets", self._restore_secrets, after=("emulator", "postgres")),
             Step("deploy", lambda: deploy.deploy(settings), after=("secrets", "databases")),
         ]
 
-    def _build_core(self) -> str:
+    def build_core(self) -> str:
+        """Compile the core unless it is current; return which kind there is."""
         if os.environ.get("TRADING_CORE") == "interpreted":
-            return "interpreted, as asked for"
+            return "interpreted"
         try:
             choice = ensure_core_build(self._progress.note)
         except BuildFailed as error:
             raise StackError(f"the core does not compile: {error}") from error
         if choice.mode != "compiled":
             self._progress.note(f"the engine runs the interpreted core: {choice.reason}")
-        self._stop_outdated_engine(choice.mode == "compiled")
-        return f"{choice.mode} core is current"
+        return choice.mode
+
+    def _prepare_core(self) -> str:
+        mode = self.build_core()
+        if os.environ.get("TRADING_CORE") != "interpreted":
+            self._stop_outdated_engine(mode == "compiled")
+        return f"{mode} core is current"
 
     def _stop_outdated_engine(self, compiled: bool) -> None:
         """Stop an engine that runs another build of the core; `up` then starts the current one."""
@@ -185,6 +199,8 @@ class LocalStack:
             compiled,
         ):
             self._progress.note("the engine runs an older core: it starts again with this one")
+            if self.settings.standby:
+                self.stop("standby")
             self.stop("engine")
 
     def _restore_secrets(self) -> str:
@@ -207,6 +223,8 @@ def _parts(settings: Settings) -> list[Part]:
         emulator.emulator(settings),
         *(part for part in optional if part is not None),
         engine(settings),
+        follower(settings),
+        *([standby(settings)] if settings.standby else []),
         publisher(settings),
         providers(settings),
         consumers(settings),
@@ -221,12 +239,12 @@ def _runs(part: Part) -> bool:
 
 def engine_report(settings: Settings) -> dict[str, Any]:
     """Return what the engine's /health says, or nothing when it does not answer."""
-    return _get_json(settings.engine_health_url)
+    return get_json(settings.engine_health_url)
 
 
 def _lost_calls(settings: Settings) -> str:
     """Say what a start of the emulator within the last minute could not restore, if anything."""
-    restored = _get_json(emulator.health_url(settings))
+    restored = get_json(emulator.health_url(settings))
     lost: dict[str, int] = restored.get("lost", {})
     if not lost or time.time() - float(restored.get("started_at_s", 0)) > 60:
         return ""
@@ -236,7 +254,7 @@ def _lost_calls(settings: Settings) -> str:
     return f"{calls} (checkpoint of {when})"
 
 
-def _get_json(url: str) -> dict[str, Any]:
+def get_json(url: str) -> dict[str, Any]:
     try:
         with urllib.request.urlopen(url, timeout=2) as answer:
             document = json.loads(answer.read())

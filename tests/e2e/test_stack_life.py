@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 PARTS = {
     *("emulator", "postgres", "stream", "cache", "engine"),
-    *("publisher", "providers", "consumers", "feed"),
+    *("follower", "publisher", "providers", "consumers", "feed"),
 }
 IDLE_S = 15.0
 MOST_CPU_PERCENT = 20.0

@@ -46,7 +46,7 @@ def test_status_of_a_stack_that_does_not_run_fails_and_lists_every_part(run: Cli
     assert {part["name"]: part["state"] for part in report["parts"]} == dict.fromkeys(
         (
             *("emulator", "postgres", "stream", "cache", "engine"),
-            *("publisher", "providers", "consumers", "feed"),
+            *("follower", "publisher", "providers", "consumers", "feed"),
         ),
         "stopped",
     )

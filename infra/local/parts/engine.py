@@ -5,13 +5,28 @@ from infra.local.part import Part, python_part
 from infra.local.settings import Settings
 
 # A journal is replayed before the engine answers.
-_RECOVERY_TIMEOUT_S = 120.0
+RECOVERY_TIMEOUT_S = 120.0
 _UNPUBLISHED_COMMANDS = 1_000_000  # while the stream is away; then new orders are refused
 
 
 def engine(settings: Settings) -> Part:
     """Return the engine. It needs no other part; which core it runs is decided by `build-core`."""
-    environment = {
+    return python_part(
+        settings,
+        "engine",
+        "hotpath.runtime",
+        environment=engine_environment(settings),
+        health=health.http(settings.engine_health_url),
+        after=("build-core",),
+        ports=(settings.port("engine"), settings.port("engine-health")),
+        prepare=lambda: settings.journal.mkdir(parents=True, exist_ok=True),
+        start_timeout_s=RECOVERY_TIMEOUT_S,
+    )
+
+
+def engine_environment(settings: Settings) -> dict[str, str]:
+    """Return what the engine is told, and its standby, which may become one."""
+    return {
         "TRADING_JOURNAL": str(settings.journal),
         "ENGINE_LISTEN": settings.address("engine"),
         "ENGINE_HEALTH_LISTEN": settings.address("engine-health"),
@@ -20,17 +35,6 @@ def engine(settings: Settings) -> Part:
         "TRADING_SPIN": "1" if settings.spin else "0",
         "TRADING_UNPUBLISHED": str(_UNPUBLISHED_COMMANDS),
     }
-    return python_part(
-        settings,
-        "engine",
-        "hotpath.runtime",
-        environment=environment,
-        health=health.http(settings.engine_health_url),
-        after=("build-core",),
-        ports=(settings.port("engine"), settings.port("engine-health")),
-        prepare=lambda: settings.journal.mkdir(parents=True, exist_ok=True),
-        start_timeout_s=_RECOVERY_TIMEOUT_S,
-    )
 
 
 def publisher(settings: Settings) -> Part:
@@ -50,5 +54,5 @@ def publisher(settings: Settings) -> Part:
         ports=(settings.port("publisher"),),
         after=("stream", "engine"),
         prepare=lambda: heartbeat.unlink(missing_ok=True),
-        start_timeout_s=_RECOVERY_TIMEOUT_S,
+        start_timeout_s=RECOVERY_TIMEOUT_S,
     )
