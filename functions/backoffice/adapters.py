@@ -30,6 +30,10 @@ class SettlementService:
         found: dict[str, Any] | None = self._ask({"action": "batch", "batch_id": batch_id})["batch"]
         return found
 
+    def amend_trade(self, trade_id: int, corrected: dict[str, int] | None) -> dict[str, Any]:
+        """Bust a trade (None) or correct it; return the outcome, and its terms until then."""
+        return self._ask({"action": "amend_trade", "trade_id": trade_id, "corrected": corrected})
+
     def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
         payload = json.dumps({**request, "traceparent": current_traceparent()}).encode()
         answer = _functions().invoke(

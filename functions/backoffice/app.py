@@ -7,18 +7,25 @@ import traceback
 from collections.abc import Callable, Mapping
 from datetime import date
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar
 
 from aws_lambda_powertools import Logger
 from chalice.app import Chalice, Request, Response
 from pydantic import BaseModel, ValidationError
 
-from functions.backoffice import actions
+from functions.backoffice import actions, market
 from functions.backoffice.accounts import account_answer
 from functions.backoffice.adapters import SettlementService
-from functions.backoffice.models import ActionRequest
+from functions.backoffice.models import (
+    ActionRequest,
+    CorrectTradeRequest,
+    KillSwitchRequest,
+    SessionRequest,
+    UncrossRequest,
+)
 from shared.domain.ids import MAX_ACCOUNT_ID
 from shared.domain.instruments import Instrument
+from shared.domain.market_commands import PublishIndicative
 from shared.edge.engine import engine
 from shared.edge.problems import CONTENT_TYPE, Problem, unavailable
 from shared.edge.requests import MAX_BODY_BYTES
@@ -32,6 +39,7 @@ from shared.reference import instruments
 
 MAX_PAGE = 200
 View = Callable[..., Response]
+Body = TypeVar("Body", bound=ActionRequest)
 
 app = Chalice(app_name="backoffice")
 logger = Logger(service="backoffice")
@@ -120,12 +128,87 @@ def show_account(account_id: str) -> Response:
 
 @route("/instruments/{symbol}/halt", "POST")
 def halt_instrument(symbol: str) -> Response:
-    return _change_instrument(symbol, actions.HALT)
+    return _carry_out(market.halt(_instrument(symbol)), _body(ActionRequest))
 
 
 @route("/instruments/{symbol}/resume", "POST")
 def resume_instrument(symbol: str) -> Response:
-    return _change_instrument(symbol, actions.RESUME)
+    return _carry_out(market.resume(_instrument(symbol)), _body(ActionRequest))
+
+
+@route("/instruments/{symbol}/session", "POST")
+def set_session(symbol: str) -> Response:
+    request = _body(SessionRequest)
+    return _carry_out(market.set_session(_instrument(symbol), request.session), request)
+
+
+@route("/instruments/{symbol}/uncross", "POST")
+def uncross(symbol: str) -> Response:
+    request = _body(UncrossRequest)
+    return _carry_out(market.uncross(_instrument(symbol), request.session), request)
+
+
+@route("/instruments/{symbol}/indicative", "POST")
+def publish_indicative(symbol: str) -> Response:
+    """Have the feed told what an uncross would do now. It changes nothing, and is not recorded."""
+    engine().submit(PublishIndicative(_instrument(symbol).instrument_id))
+    return _json(202, {"symbol": symbol})
+
+
+@route("/instruments/{symbol}/end-of-day", "POST")
+def end_of_day(symbol: str) -> Response:
+    return _carry_out(market.end_of_day(_instrument(symbol)), _body(ActionRequest))
+
+
+@route("/instruments/{symbol}/delist", "POST")
+def delist(symbol: str) -> Response:
+    return _carry_out(market.delist(_instrument(symbol)), _body(ActionRequest))
+
+
+@route("/market/session", "POST")
+def set_all_sessions() -> Response:
+    """Change the session wherever it is possible: the market-wide halt, and its end."""
+    request = _body(SessionRequest)
+    return _carry_out(market.set_session(None, request.session), request)
+
+
+@route("/market/end-of-day", "POST")
+def end_trading_day() -> Response:
+    return _carry_out(market.end_of_day(None), _body(ActionRequest))
+
+
+@route("/kill-switch", "POST")
+def set_kill_switch() -> Response:
+    request = _body(KillSwitchRequest)
+    action = market.set_kill_switch(request)
+    if action is None:
+        detail = "The firm's switch has no target; the others name an account or a group."
+        raise Problem(422, "invalid_target", detail)
+    return _carry_out(action, request)
+
+
+@route("/trades/{trade_id}/bust", "POST")
+def bust_trade(trade_id: str) -> Response:
+    request = _body(ActionRequest)
+    return _carry_out(market.bust(trade_id, _amended(trade_id, None)), request)
+
+
+@route("/trades/{trade_id}/correct", "POST")
+def correct_trade(trade_id: str) -> Response:
+    request = _body(CorrectTradeRequest)
+    instrument = _instrument(request.symbol)
+    try:
+        price_ticks = instrument.price_ticks(request.price)
+        quantity_lots = instrument.quantity_lots(request.quantity)
+    except ValueError as error:
+        raise Problem(422, "invalid_terms", f"The corrected terms are {error}.") from error
+    corrected = {
+        "instrument_id": instrument.instrument_id,
+        "price_ticks": price_ticks,
+        "quantity_lots": quantity_lots,
+    }
+    trade = _amended(trade_id, corrected)
+    return _carry_out(market.correct(trade_id, trade, price_ticks, quantity_lots, request), request)
 
 
 @route("/audit", "GET")
@@ -150,13 +233,29 @@ def show_batch(batch_id: str) -> Response:
     return _json(200, found)
 
 
-def _change_instrument(symbol: str, action: str) -> Response:
-    request = _body()
+def _instrument(symbol: str) -> Instrument:
     instrument: Instrument | None = instruments().by_symbol.get(symbol)
     if instrument is None:
         raise Problem(404, "instrument_not_found", "There is no such instrument.")
-    answer = actions.change_instrument_state(_source, engine(), instrument, action, request)
+    return instrument
+
+
+def _carry_out(action: actions.Action, request: ActionRequest) -> Response:
+    answer = actions.carry_out(_source, engine(), action, request)
     return _answer(answer, 202 if answer.engine == "PENDING" else 200)
+
+
+def _amended(trade_id: str, corrected: dict[str, int] | None) -> dict[str, Any]:
+    """Amend a trade in settlement, where it must not be under way; return its terms until then."""
+    found = SettlementService().amend_trade(_number(trade_id, "trade_id"), corrected)
+    match found["outcome"]:
+        case "NOT_FOUND":
+            raise Problem(404, "trade_not_found", "There is no such trade.")
+        case "NETTED":
+            raise Problem(409, "trade_in_settlement", "Its settlement has begun.")
+        case "BUSTED":
+            raise Problem(409, "trade_busted", "The trade is busted.")
+    return found
 
 
 def _request() -> Request:
@@ -165,12 +264,12 @@ def _request() -> Request:
     return request
 
 
-def _body() -> ActionRequest:
+def _body(model: type[Body]) -> Body:
     raw = _request().raw_body
     if len(raw) > MAX_BODY_BYTES:
         raise Problem(413, "body_too_large")
     try:
-        return ActionRequest.model_validate_json(raw)
+        return model.model_validate_json(raw)
     except ValidationError as error:
         faults = [
             {

@@ -1,10 +1,10 @@
 """What operators send to the back office, and what it answers."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import StringConstraints
 
-from shared.edge.models import AnswerModel, RequestModel
+from shared.edge.models import AnswerModel, DecimalText, IdText, RequestModel
 
 
 class ActionRequest(RequestModel):
@@ -14,14 +14,58 @@ class ActionRequest(RequestModel):
     reason: Annotated[str, StringConstraints(min_length=3, max_length=200)]
 
 
+Session = Literal[
+    "CONTINUOUS",
+    "HALTED",
+    "CLOSED",
+    "PRE_OPEN",
+    "OPENING_UNCROSS",
+    "VOLATILITY_AUCTION",
+    "CLOSING_AUCTION",
+]
+
+
+class SessionRequest(ActionRequest):
+    """`docs/RULES.md` says which session may follow which."""
+
+    session: Session
+
+
+class UncrossRequest(ActionRequest):
+    """`session` is what follows the auction."""
+
+    session: Literal["CONTINUOUS", "HALTED", "CLOSED"]
+
+
+class KillSwitchRequest(ActionRequest):
+    """While it is on, new orders are refused; turning it on cancels what is open."""
+
+    scope: Literal["ACCOUNT", "GROUP", "FIRM"]
+    target: IdText | None = None  # an account or a group; none for the firm
+    on: bool
+
+
+class CorrectTradeRequest(ActionRequest):
+    """The terms that the trade should have had."""
+
+    symbol: Annotated[str, StringConstraints(max_length=32)]
+    price: DecimalText
+    quantity: DecimalText
+
+
 class ActionAnswer(AnswerModel):
-    """`engine` is APPLIED, REFUSED, or PENDING while the engine cannot be reached."""
+    """`engine` is APPLIED, REFUSED (and why), or PENDING while the engine cannot be reached.
+
+    `symbol` is what it was done to: an instrument, ALL of them, an account, a trade.
+    """
 
     action_id: str
     action: str
     symbol: str
+    detail: str
     engine: str
     engine_sequence: str | None
+    refusal: str | None
 
 
 class Profile(AnswerModel):
@@ -86,6 +130,7 @@ class AuditEntry(AnswerModel):
     action_id: str
     action: str
     subject: str
+    detail: str
     operator: str
     reason: str
     engine: str

@@ -96,7 +96,7 @@ def _assets(condition: str, key: str) -> str:
     )
 
 
-_UNSETTLED: Final = _assets("o.state <> 'SETTLED'", "o.account_id,")
+_UNSETTLED: Final = _assets("o.state not in ('SETTLED', 'BUSTED')", "o.account_id,")
 _ALL_SETTLED: Final = _assets("o.state = 'SETTLED'", "")
 
 

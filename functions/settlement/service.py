@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
-from functions.settlement import batch, delivery, summaries
+from functions.settlement import amendments, batch, delivery, summaries
 from functions.settlement.publish import publish_events
 from functions.settlement.reconcile import reconcile
 from shared.edge.tracing import current_traceparent
@@ -49,6 +49,7 @@ class Tasks:
             "finish": self._finish,
             "balances": self._balances,
             "batch": self._batch,
+            "amend_trade": self._amend_trade,
         }
         if action not in tasks:
             raise ValueError(f"there is no task {action!r}")
@@ -129,6 +130,14 @@ class Tasks:
     def _batch(self, event: Answer) -> Answer:
         with UnitOfWork(self.source) as uow:
             return {"batch": summaries.batch(uow, _batch_id(event))}
+
+    def _amend_trade(self, event: Answer) -> Answer:
+        given = event.get("corrected")
+        corrected = None if given is None else amendments.Corrected(**given)
+        with UnitOfWork(self.source) as uow:
+            answer = amendments.amend(uow, self.instruments, int(event["trade_id"]), corrected)
+            uow.commit()
+        return answer
 
 
 def _batch_id(event: Answer) -> date:

@@ -43,6 +43,8 @@ PUBLIC: Final = Row(200, 200, 200, 200)
 OPERATORS: Final = Row(403, 403, 403, 200)
 SIGNED: Final = Row(401, 401, 401, 401, {})  # webhooks: what counts is the provider's signature
 _REASON: Final = {"operator": "operator-1", "reason": "access matrix"}
+_OPEN: Final = {**_REASON, "session": "CONTINUOUS"}
+_TERMS: Final = {"symbol": "ORBT", "price": "25.00", "quantity": "10"}
 
 TABLE: Final[dict[str, Row]] = {
     "POST /api/v1/users": Row(LET_IN, LET_IN, LET_IN, LET_IN, {}),
@@ -78,6 +80,17 @@ TABLE: Final[dict[str, Row]] = {
     "GET admin:/settlements/{batch_id}": OPERATORS,
     "POST admin:/instruments/{symbol}/halt": Row(403, 403, 403, 200, _REASON),
     "POST admin:/instruments/{symbol}/resume": Row(403, 403, 403, 200, _REASON),
+    # What the engine refuses is a 200 as well, with its refusal.
+    "POST admin:/instruments/{symbol}/session": Row(403, 403, 403, 200, _OPEN),
+    "POST admin:/instruments/{symbol}/uncross": Row(403, 403, 403, 200, _OPEN),
+    "POST admin:/instruments/{symbol}/indicative": Row(403, 403, 403, 202),
+    "POST admin:/instruments/{symbol}/end-of-day": Row(403, 403, 403, 200, _REASON),
+    "POST admin:/instruments/{symbol}/delist": Row(403, 403, 403, 200, _REASON),
+    "POST admin:/market/session": Row(403, 403, 403, 200, _OPEN),
+    "POST admin:/market/end-of-day": Row(403, 403, 403, 200, _REASON),
+    "POST admin:/kill-switch": Row(403, 403, 403, 200, {**_REASON, "scope": "FIRM", "on": False}),
+    "POST admin:/trades/{trade_id}/bust": Row(403, 403, 403, 404, _REASON),
+    "POST admin:/trades/{trade_id}/correct": Row(403, 403, 403, 404, {**_REASON, **_TERMS}),
 }
 
 
@@ -154,6 +167,7 @@ def ids(shared_platform: Platform, owner: ApiClient, other: ApiClient) -> dict[s
         "instruction_id": settlements[0]["instruction_id"],
         "batch_id": output["batch_id"],
         "symbol": SYMBOL,
+        "trade_id": "1",  # no trade's
     }
 
 

@@ -1,0 +1,114 @@
+"""Operators' requests as actions: sessions, the day, the kill switch, amended trades."""
+
+from typing import Any, Final
+
+from functions.backoffice.actions import Action
+from functions.backoffice.models import CorrectTradeRequest, KillSwitchRequest
+from shared.domain import names
+from shared.domain import records_v2 as v
+from shared.domain.commands import SetInstrumentState
+from shared.domain.ids import MAX_ACCOUNT_ID
+from shared.domain.instruments import Instrument
+from shared.domain.market_commands import (
+    BustTrade,
+    CorrectTrade,
+    DelistInstrument,
+    EndOfDay,
+    SetKillSwitch,
+    TradeTerms,
+    Uncross,
+)
+
+ALL_INSTRUMENTS: Final = "ALL"
+_SESSIONS: Final = names.numbers(names.SESSIONS)
+_SCOPES: Final = {"ACCOUNT": v.KILL_ACCOUNT, "GROUP": v.KILL_GROUP, "FIRM": v.KILL_FIRM}
+
+
+def halt(instrument: Instrument) -> Action:
+    return _change("HALT_INSTRUMENT", instrument, "HALTED")
+
+
+def resume(instrument: Instrument) -> Action:
+    return _change("RESUME_INSTRUMENT", instrument, "CONTINUOUS")
+
+
+def set_session(instrument: Instrument | None, session: str) -> Action:
+    """Return the change of an instrument's session, or (None) of all that can change so."""
+    return _change("SET_SESSION", instrument, session)
+
+
+def _change(name: str, instrument: Instrument | None, session: str) -> Action:
+    number = instrument.instrument_id if instrument else 0
+    return Action(
+        name,
+        instrument.symbol if instrument else ALL_INSTRUMENTS,
+        lambda id_: SetInstrumentState(id_, number, _SESSIONS[session]),
+        session,
+    )
+
+
+def uncross(instrument: Instrument, following: str) -> Action:
+    number, session = instrument.instrument_id, _SESSIONS[following]
+    return Action(
+        "UNCROSS", instrument.symbol, lambda id_: Uncross(id_, number, session), following
+    )
+
+
+def end_of_day(instrument: Instrument | None) -> Action:
+    """Return the end of a closed instrument's day, or (None) of the engine's."""
+    number = instrument.instrument_id if instrument else 0
+    subject = instrument.symbol if instrument else ALL_INSTRUMENTS
+    return Action("END_OF_DAY", subject, lambda id_: EndOfDay(id_, number))
+
+
+def delist(instrument: Instrument) -> Action:
+    number = instrument.instrument_id
+    return Action("DELIST_INSTRUMENT", instrument.symbol, lambda id_: DelistInstrument(id_, number))
+
+
+def set_kill_switch(request: KillSwitchRequest) -> Action | None:
+    """Return the switch's action; None when the target does not fit the scope."""
+    target = int(request.target or 0)
+    if (target == 0) != (request.scope == "FIRM") or target > MAX_ACCOUNT_ID:
+        return None
+    scope, on = _SCOPES[request.scope], request.on
+    subject = f"{request.scope} {target}" if target else request.scope
+    return Action(
+        "SET_KILL_SWITCH",
+        subject,
+        lambda id_: SetKillSwitch(id_, scope, target, on),
+        "ON" if on else "OFF",
+    )
+
+
+def bust(trade_id: str, trade: dict[str, Any]) -> Action:
+    """Return the undoing of a trade as settlement knows it."""
+    number, terms = trade["instrument_id"], _terms(trade)
+    return Action("BUST_TRADE", trade_id, lambda id_: BustTrade(id_, number, terms))
+
+
+def correct(
+    trade_id: str,
+    trade: dict[str, Any],
+    price_ticks: int,
+    quantity_lots: int,
+    request: CorrectTradeRequest,
+) -> Action:
+    number, terms = trade["instrument_id"], _terms(trade)
+    return Action(
+        "CORRECT_TRADE",
+        trade_id,
+        lambda id_: CorrectTrade(id_, number, terms, price_ticks, quantity_lots),
+        f"{request.quantity} at {request.price}",
+    )
+
+
+def _terms(trade: dict[str, Any]) -> TradeTerms:
+    return TradeTerms(
+        sequence=trade["sequence"],
+        index=trade["index"],
+        buyer_id=trade["buyer_id"],
+        seller_id=trade["seller_id"],
+        price_ticks=trade["price_ticks"],
+        quantity_lots=trade["quantity_lots"],
+    )
