@@ -13,7 +13,7 @@ from aws_lambda_powertools import Logger
 from chalice.app import Chalice, Request, Response
 from pydantic import BaseModel, ValidationError
 
-from functions.backoffice import actions, market
+from functions.backoffice import actions, market, minutely
 from functions.backoffice.accounts import account_answer
 from functions.backoffice.adapters import SettlementService
 from functions.backoffice.models import (
@@ -55,6 +55,15 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         return {"pong": "backoffice"}
     answer: dict[str, Any] = app(event, context)
     return answer
+
+
+def resend_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Do what is due every minute: waiting actions, orders whose time has come."""
+    if event.get("ping") is True:
+        return {"pong": "backoffice"}
+    report = minutely.run(_source, engine(), time.time_ns())
+    logger.info("minutely", extra={"answered": report.answered, "expiring": report.expiring})
+    return {"answered": report.answered, "expiring": report.expiring}
 
 
 def route(path: str, method: str) -> Callable[[View], View]:

@@ -8,12 +8,14 @@ import psycopg
 import pytest
 
 from functions.backoffice import app as backoffice
+from functions.backoffice import minutely
 from shared.domain import records as r
 from shared.domain import records_v2 as v
 from shared.domain.commands import PlaceOrder
+from shared.domain.extended_orders import PlaceExtendedOrder
 from shared.domain.ids import member_order_id
 from shared.edge import settings as edge_settings
-from tests.support.core_engine import CoreEngine
+from tests.support.core_engine import START_NS, CoreEngine
 from tests.support.lambda_events import Context
 from tests.support.naive_core import NaiveCore
 from tests.support.servers import (  # noqa: F401
@@ -188,3 +190,35 @@ def test_bad_requests_change_nothing(
     assert found == status
     assert code is None or problem["code"] == code
     assert len(engine.commands) == sent
+
+
+def test_every_minute_what_waits_is_sent_and_what_is_due_expires(
+    engine: CoreEngine,
+    migrated_databases: MigratedDatabases,  # noqa: F811
+) -> None:
+    place(engine, 1, 1, r.BUY, 900)
+    id_ = member_order_id(1, 2)
+    far = START_NS + 10**15
+    terms = (1, id_, NOVA, r.BUY, r.LIMIT, v.GTD, 10, 900)
+    engine.submit(PlaceExtendedOrder(*terms, expiry_ns=far))
+    with psycopg.connect(migrated_databases.owner["core"]) as connection:
+        connection.execute(
+            "insert into orders.orders (order_id, account_id, instrument_id, side, order_type, "
+            "time_in_force, price_ticks, quantity_lots, leaves_lots, status, instructions) values "
+            "(%s, 1, 2, 'BUY', 'LIMIT', 'GTD', 900, 10, 10, 'PENDING', %s::jsonb)",
+            (id_, json.dumps({"expiry_ns": far})),
+        )
+    try:
+        engine.is_down = True
+        assert nova("session", session="HALTED")[0] == 202
+        engine.is_down = False
+        source = migrated_databases.service["backoffice"]
+        before = minutely.run(source, engine, far - 1)
+        assert (before.answered, before.expiring) == (1, False)
+        assert session(engine) == v.SESSION_HALTED
+        engine.step_ns = 10**15
+        assert minutely.run(source, engine, far).expiring
+        assert [order.order_id for order in engine.open_orders(1)] == [member_order_id(1, 1)]
+    finally:
+        with psycopg.connect(migrated_databases.owner["core"]) as connection:
+            connection.execute("truncate orders.orders")
