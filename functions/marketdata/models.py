@@ -32,7 +32,7 @@ class InstrumentAnswer(AnswerModel):
     currency: str
     tick_size: str
     lot_size: str
-    min_price: str
+    min_price: str = Field(description="Where prices are expected; others are taken as well")
     max_price: str
     max_order_quantity: str
     settlement_cycle: str = Field(description="T+n, n settlement days after the trade")

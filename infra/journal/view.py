@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Final
 
 from hotpath import build
@@ -9,6 +10,7 @@ from hotpath.runtime.journal_reader import JournalScan
 from hotpath.runtime.recovery import recover
 from hotpath.runtime.snapshot_writer import SnapshotWriter
 from shared.domain import records as r
+from shared.domain import records_v2 as v
 from shared.wire.journal import EPOCH, JournaledCommand
 
 Document = dict[str, Any]
@@ -90,13 +92,20 @@ def _kind(command: JournaledCommand) -> str:
     return _COMMANDS.get(command.words[r.C_HEADER] & 0xFF, "UNKNOWN")
 
 
-def _names(first: str, last: str) -> dict[int, str]:
-    """Return the names of the constants of records.py from `first` to `last`, by value."""
-    constants = [(name, value) for name, value in vars(r).items() if name.isupper()]
+def _names(layouts: ModuleType, first: str, last: str) -> dict[int, str]:
+    """Return the names of the constants of a page of layouts, from `first` to `last`, by value."""
+    constants = [(name, value) for name, value in vars(layouts).items() if name.isupper()]
     names = [name for name, _ in constants]
     section = constants[names.index(first) : names.index(last) + 1]
     return {value: name for name, value in section if name != "FIRST_EXTENDED_KIND"}
 
 
-_COMMANDS: Final = _names("PLACE_ORDER", "SET_LIMITS")
-_EVENTS: Final = _names("ORDER_ACCEPTED", "MASS_CANCELLED")
+_COMMANDS: Final = {
+    **_names(r, "PLACE_ORDER", "SET_LIMITS"),
+    **_names(v, "DISCONNECT", "SET_THROTTLE"),
+    **_names(v, "PLACE_ORDER_EXTENDED", "SET_TICK_TABLE"),
+}
+_EVENTS: Final = {
+    **_names(r, "ORDER_ACCEPTED", "MASS_CANCELLED"),
+    **_names(v, "ORDER_TRIGGERED", "LEVEL_CHANGED"),
+}
