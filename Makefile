@@ -61,6 +61,9 @@ fuzz-api: setup ## send requests made from the API's document: CASES=20000
 chaos: setup ## kill the engine under load: KILLS=1000, BREAK=ack-before-sync|publish-before-sync
 	@$(BIN)/python -m tests.chaos --kills $(or $(KILLS),100) --break "$(BREAK)" $(if $(SEED),--seed $(SEED))
 
+sim: setup ## simulate everything failing at once, from seeds: SEEDS=200 SEED=first
+	@$(BIN)/python -m tests.sim --seeds $(or $(SEEDS),200) $(if $(SEED),--seed $(SEED))
+
 wheel: setup ## compile the core into .venv/compiled-core
 	@$(BIN)/python -m hotpath.build
 

@@ -21,8 +21,10 @@ class JournalFiles:
     def reopen(self, path: Path, end: int) -> int:
         """Return a descriptor to go on behind byte `end`; all before it is on the disk by then."""
         descriptor = os.open(path, os.O_RDWR)
-        # The page cache may hold more than the disk: what was read becomes durable before it counts
+        # The page cache may hold more than the disk: what was read becomes durable here,
+        # and so does the name, for a predecessor may have died between giving it and syncing it.
         os.fsync(descriptor)
+        _sync_folder(path.parent)
         return descriptor
 
     def wipe(self, descriptor: int, end: int) -> None:
@@ -47,8 +49,12 @@ class JournalFiles:
     def rename(self, old: Path, new: Path) -> None:
         """Give a file its name, durably."""
         os.rename(old, new)
-        descriptor = os.open(new.parent, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        _sync_folder(new.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -8,7 +8,7 @@ import fcntl
 import logging
 import os
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -45,7 +45,9 @@ class Publisher:
         status: StatusFile,
         faults: Faults | None = None,
         metrics: PublisherMetrics | None = None,
+        ahead: Executor | None = None,
     ) -> None:
+        """`ahead` encodes the next batch while this one is on its way; by default a thread."""
         self._journal = journal
         self._stream = stream
         self._status = status
@@ -56,8 +58,7 @@ class Publisher:
         self._writer: StreamWriter | None = None
         self._resume: Resume | None = None  # until the journal is read beyond what it knows
         self._pending = _Batch([], 0)
-        # Encodes the next batch while this one is on its way to the stream.
-        self._encoder = ThreadPoolExecutor(1, "encoder")
+        self._encoder = ahead or ThreadPoolExecutor(1, "encoder")
         self._next: Future[_Batch] | None = None
 
     def open(self) -> None:

@@ -1,7 +1,7 @@
 """Gives commands their sequence and time, applies them, and makes them durable before all else."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -59,6 +59,7 @@ class Sequencer:
         sequence: int,
         time_ns: int,
         faults: Faults,
+        clock: Callable[[], int] = time.time_ns,
     ) -> None:
         self._core = core
         self._journal = journal
@@ -67,6 +68,7 @@ class Sequencer:
         self._metrics = metrics
         self._faults = faults
         self._time_ns = time_ns
+        self._clock = clock
         self.sequence = sequence  # of the last durable command
 
     def commit(self, commands: Sequence[bytes], traces: Sequence[tuple[int, bytes]]) -> Committed:
@@ -75,7 +77,7 @@ class Sequencer:
         `traces` are (number in the batch, trace) of those that carry one. Raises JournalFailed when
         they could not be made durable; the core is then ahead of the journal and must not be used.
         """
-        time_ns = self._time_ns = max(time.time_ns(), self._time_ns)
+        time_ns = self._time_ns = max(self._clock(), self._time_ns)
         first = self.sequence + 1
         applied = self._core.apply(commands, first, time_ns)
         count = len(applied.event_counts)

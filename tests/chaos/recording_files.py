@@ -38,6 +38,7 @@ class RecordingFiles(JournalFiles):
     def reopen(self, path: Path, end: int) -> int:
         descriptor = super().reopen(path, end)
         self._begin(descriptor, end)
+        self._note(f"named {os.fstat(descriptor).st_ino}")
         return descriptor
 
     def write(self, descriptor: int, data: bytes, offset: int) -> None:

@@ -21,7 +21,6 @@ from shared.ports.event_stream import (
     UnknownTopic,
     WriterFenced,
 )
-from shared.streams import open_stream
 from tests.support.kafka import kafka_server
 from tests.support.servers import stores, stream_redis_server
 from tests.support.streams import (
@@ -156,7 +155,7 @@ def test_what_was_not_committed_before_a_crash_comes_again(
     crashed = stream.reader(group, partitions_of(topic))
     assert len(read(crashed, 20)) == 20
 
-    restarted = open_stream(broker.url).reader(group, partitions_of(topic))
+    restarted = broker.open().reader(group, partitions_of(topic))
 
     assert sorted(values(read(restarted, 20))) == list(range(20))
 
@@ -352,7 +351,7 @@ def test_an_older_epoch_that_opens_later_is_refused_and_disturbs_nobody(
 
     for _ in range(2):
         with pytest.raises(WriterFenced):
-            open_stream(broker.url).writer(writer_id, 7)
+            broker.open().writer(writer_id, 7)
     new.publish(numbered(topic, range(4, 8)))
 
     assert [values(messages) for messages in read_all(stream, topic, 8)] == [
@@ -476,7 +475,7 @@ def test_a_restarted_writer_goes_on_after_each_partitions_last_message(
         crashed.publish(journal[1_000:2_000])
     broker.start()
 
-    restarted = open_stream(broker.url)
+    restarted = broker.open()
     writer = repeated(lambda: restarted.writer(writer_id, 2))
     last = [repeated(partial(restarted.read_last, place)) for place in partitions_of(topic)]
     reached = [int(found.value) if found else -1 for found in last]

@@ -25,6 +25,7 @@ from shared.ports.event_stream import (
 )
 from shared.streams import open_stream
 from tests.support.kafka import running_kafka_url
+from tests.support.memory_stream import MemoryBroker, MemoryStream
 from tests.support.servers import Server
 
 DEADLINE_S = 30.0
@@ -36,6 +37,10 @@ class Broker:
 
     url: str
     server: Server | None
+    memory: MemoryBroker | None = None
+
+    def open(self) -> EventStream:
+        return MemoryStream(self.memory) if self.memory is not None else open_stream(self.url)
 
     def kill(self) -> None:
         self._ours().kill()
@@ -44,14 +49,20 @@ class Broker:
         self._ours().start()
 
     def _ours(self) -> Server:
+        if self.memory is not None:
+            pytest.skip("what is in memory dies with its process")
         if self.server is None:
             pytest.skip("the broker of KAFKA_BOOTSTRAP_SERVERS is not ours to kill")
         return self.server
 
 
-@pytest.fixture(scope="session", params=["redis", pytest.param("kafka", marks=pytest.mark.kafka)])
+@pytest.fixture(
+    scope="session", params=["redis", "memory", pytest.param("kafka", marks=pytest.mark.kafka)]
+)
 def broker(request: pytest.FixtureRequest) -> Broker:
-    """Redis always; Kafka where it can run."""
+    """Redis and the simulator's stream always; Kafka where it can run."""
+    if request.param == "memory":
+        return Broker("", None, MemoryBroker())
     if request.param == "kafka" and (url := running_kafka_url()):
         return Broker(url, None)
     name = "stream_redis_server" if request.param == "redis" else "kafka_server"
@@ -61,7 +72,7 @@ def broker(request: pytest.FixtureRequest) -> Broker:
 
 @pytest.fixture
 def stream(broker: Broker) -> Iterator[EventStream]:
-    opened = open_stream(broker.url)
+    opened = broker.open()
     yield opened
     opened.close()
 
