@@ -5,6 +5,7 @@ import re
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from datetime import date
 from functools import wraps
 from typing import Any, TypeVar
@@ -58,12 +59,12 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
 
 
 def resend_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Do what is due every minute: waiting actions, orders whose time has come."""
+    """Do what is due every minute."""
     if event.get("ping") is True:
         return {"pong": "backoffice"}
-    report = minutely.run(_source, engine(), time.time_ns())
-    logger.info("minutely", extra={"answered": report.answered, "expiring": report.expiring})
-    return {"answered": report.answered, "expiring": report.expiring}
+    report = asdict(minutely.run(_source, engine(), instruments(), time.time_ns()))
+    logger.info("minutely", extra=report)
+    return report
 
 
 def route(path: str, method: str) -> Callable[[View], View]:

@@ -1,14 +1,16 @@
-"""What is done every minute: actions that wait for the engine, and orders whose time has come."""
+"""What is done every minute: waiting actions, orders that are due to expire, indicative prices."""
 
 from dataclasses import dataclass
 from typing import Final
 
 from functions.backoffice.actions import OUTBOX
+from shared.domain import names
 from shared.domain.ids import SOURCE_BACKOFFICE, administrative_id
-from shared.domain.market_commands import ExpireOrders
+from shared.domain.market_commands import ExpireOrders, PublishIndicative
 from shared.ports.engine import Engine, EngineError
 from shared.postgres.pool import PoolSource
 from shared.postgres.unit_of_work import UnitOfWork
+from shared.reference import Instruments
 
 _OF_SECONDS: Final = 1 << 55  # numbers of commands that are counted by time, not by actions
 _DUE: Final = (
@@ -20,22 +22,39 @@ _DUE: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """How many waiting actions were answered, and whether orders were made to expire."""
+    """How many waiting actions were answered, if orders expire, how many calls were told of."""
 
     answered: int
     expiring: bool
+    calls: int
 
 
-def run(source: PoolSource, engine: Engine, time_ns: int) -> Report:
+def run(source: PoolSource, engine: Engine, instruments: Instruments, time_ns: int) -> Report:
     """Do the minute's work; what the engine does not answer is done a minute later."""
     answered = len(OUTBOX.send_pending(engine, source).answers)
+    try:
+        return Report(answered, _expire(source, engine, time_ns), _tell(engine, instruments))
+    except EngineError:
+        return Report(answered, expiring=False, calls=0)
+
+
+def _expire(source: PoolSource, engine: Engine, time_ns: int) -> bool:
+    """Have the engine let orders expire, if one is known whose time has come."""
     with UnitOfWork(source) as uow:
         row = uow.connection.execute(_DUE, (time_ns,)).fetchone()
-    is_due = row is not None and bool(row[0])
-    if is_due:
-        number = _OF_SECONDS | time_ns // 1_000_000_000
-        try:
-            engine.submit(ExpireOrders(administrative_id(SOURCE_BACKOFFICE, number)))
-        except EngineError:
-            is_due = False
-    return Report(answered, is_due)
+    if row is None or not row[0]:
+        return False
+    number = _OF_SECONDS | time_ns // 1_000_000_000
+    engine.submit(ExpireOrders(administrative_id(SOURCE_BACKOFFICE, number)))
+    return True
+
+
+def _tell(engine: Engine, instruments: Instruments) -> int:
+    """Have the outcome published that each auction call has now; return how many there are."""
+    calls = 0
+    for instrument in instruments:
+        book = engine.book(instrument.instrument_id, 1)
+        if book is not None and names.SESSIONS.get(book.state) in names.CALLS:
+            engine.submit(PublishIndicative(instrument.instrument_id))
+            calls += 1
+    return calls

@@ -15,6 +15,7 @@ from shared.domain.commands import PlaceOrder
 from shared.domain.extended_orders import PlaceExtendedOrder
 from shared.domain.ids import member_order_id
 from shared.edge import settings as edge_settings
+from shared.reference import instruments
 from tests.support.core_engine import START_NS, CoreEngine
 from tests.support.lambda_events import Context
 from tests.support.naive_core import NaiveCore
@@ -213,11 +214,14 @@ def test_every_minute_what_waits_is_sent_and_what_is_due_expires(
         assert nova("session", session="HALTED")[0] == 202
         engine.is_down = False
         source = migrated_databases.service["backoffice"]
-        before = minutely.run(source, engine, far - 1)
+        before = minutely.run(source, engine, instruments(), far - 1)
         assert (before.answered, before.expiring) == (1, False)
         assert session(engine) == v.SESSION_HALTED
+        nova("session", session="VOLATILITY_AUCTION")
+        assert minutely.run(source, engine, instruments(), far - 1).calls == 1
+        assert engine.market_data()[-1].auction is not None
         engine.step_ns = 10**15
-        assert minutely.run(source, engine, far).expiring
+        assert minutely.run(source, engine, instruments(), far).expiring
         assert [order.order_id for order in engine.open_orders(1)] == [member_order_id(1, 1)]
     finally:
         with psycopg.connect(migrated_databases.owner["core"]) as connection:
