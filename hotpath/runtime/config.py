@@ -84,6 +84,8 @@ class PublisherConfig:
     TRADING_JOURNAL         folder of the journal
     STREAM_URL              the event stream, as shared.streams.open_stream takes it
     TRADING_HEALTH_FILE     touched every second while the publisher works; empty: none
+    STREAM_RETAIN           messages of each partition that stay once all groups have committed
+                            them; 0 (default): all stay. Kafka's topics have their own settings
     PUBLISHER_HEALTH_LISTEN host:port of /health, /ready and /metrics; empty: not served
     TRADING_FAULT           as for the engine
     """
@@ -91,6 +93,7 @@ class PublisherConfig:
     journal: Path
     stream_url: str
     health_file: Path | None
+    retain_messages: int
     health_address: tuple[str, int] | None
     fault: str
 
@@ -102,6 +105,7 @@ class PublisherConfig:
             journal=Path(_required(values, "TRADING_JOURNAL")),
             stream_url=_required(values, "STREAM_URL"),
             health_file=Path(health_file) if health_file else None,
+            retain_messages=_integer(values, "STREAM_RETAIN", 0, 0, 1 << 40),
             health_address=(
                 _address(values, "PUBLISHER_HEALTH_LISTEN")
                 if values.get("PUBLISHER_HEALTH_LISTEN")

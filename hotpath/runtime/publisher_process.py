@@ -22,6 +22,7 @@ _IDLE_MS: Final = 200  # how long a lost wake-up may cost
 _FIRST_BACKOFF_S: Final = 0.05
 _LAST_BACKOFF_S: Final = 2.0
 _CHECKPOINT_S: Final = 2.0
+_TRIM_S: Final = 60.0
 
 
 class PublisherProcess:
@@ -32,6 +33,7 @@ class PublisherProcess:
         self._stopping = False
         self._beat_due = 0.0
         self._checkpoint_due = 0.0
+        self._trim_due = 0.0
         self._metrics = PublisherMetrics()
         self._status: StatusFile | None = None
         self._waits_for = "the engine's journal"
@@ -122,6 +124,14 @@ class PublisherProcess:
         if 0 < self._checkpoint_due <= time.monotonic():
             publisher.save_checkpoint()
             self._checkpoint_due = 0.0
+            self._trim(publisher)
+
+    def _trim(self, publisher: Publisher) -> None:
+        keep = self._config.retain_messages
+        if keep and time.monotonic() >= self._trim_due:
+            self._trim_due = time.monotonic() + _TRIM_S
+            if count := publisher.trim(keep):
+                log.info("the stream has forgotten %d messages", count)
 
     def _beat(self) -> None:
         if self._config.health_file is not None and time.monotonic() >= self._beat_due:

@@ -17,7 +17,7 @@ from hotpath.runtime.faults import PUBLISHED, Faults
 from hotpath.runtime.journal_reader import JournalTail
 from hotpath.runtime.metrics import PublisherMetrics
 from hotpath.runtime.record_messages import RecordMessages
-from hotpath.runtime.resume import BATCH_BYTES, TOPICS, Resume, save_checkpoint
+from hotpath.runtime.resume import BATCH_BYTES, TOPICS, Resume, partitions, save_checkpoint
 from hotpath.runtime.status_file import StatusFile
 from shared.ports.event_stream import EventStream, Message, StreamWriter
 from shared.wire.stream_events import PARTITIONS
@@ -122,6 +122,10 @@ class Publisher:
     def save_checkpoint(self) -> None:
         """Note how far everything is stored, so that a loss in the stream is noticed."""
         save_checkpoint(self._stream, self._journal, self._status.published_sequence)
+
+    def trim(self, keep_messages: int) -> int:
+        """Let the stream forget what is old and committed; return how many messages."""
+        return sum(self._stream.trim(partition, keep_messages) for partition in partitions())
 
     def close(self) -> None:
         if self._writer is not None:

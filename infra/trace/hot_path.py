@@ -8,7 +8,8 @@ from hotpath.runtime.journal_reader import JournalScan
 from infra.trace.model import JOURNAL, STREAM, Hop
 from shared.domain import records as r
 from shared.domain.events import EngineEvent, decode_event
-from shared.ports.event_stream import EventStream, TopicPartition
+from shared.ports.event_stream import EventStream, StoredMessage, TopicPartition
+from shared.wire.frames import traceparent
 from shared.wire.journal import JournaledCommand
 from shared.wire.stream_events import (
     MARKET_DATA,
@@ -68,6 +69,7 @@ def _journal_hop(path: Path, command: JournaledCommand, events: list[EngineEvent
             "events": kinds,
             "trade_ids_at": [e.index for e in events if e.kind == r.TRADE_EXECUTED],
             "trace_id": command.trace[:16].hex(),
+            "traceparent": traceparent(command.trace) if command.trace else "",
         },
     )
 
@@ -84,7 +86,8 @@ def stream(
         (SETTLEMENT_EVENTS, account_id),
     ):
         partition = TopicPartition(topic, partition_of(topic, key))
-        for offset, value in messages(events, partition):
+        for stored in stored_messages(events, partition):
+            offset, value = stored.offset, stored.value
             message = json.loads(value)
             if topic == MARKET_DATA:
                 is_its = message["sequence"] in sequences
@@ -94,11 +97,21 @@ def stream(
                 summary = f"{topic}/{partition.partition} offset {offset}"
                 if "type" in message:
                     summary += f": {message['type']}"
-                hops.append(Hop(STREAM, topic, summary, {"offset": offset, **message}))
+                carried = dict(stored.headers).get("traceparent", b"").decode()
+                if carried:
+                    summary += f", {carried}"
+                data = {"offset": offset, **message, "traceparent": carried}
+                hops.append(Hop(STREAM, topic, summary, data))
     return hops
 
 
 def messages(events: EventStream, partition: TopicPartition) -> Iterator[tuple[int, bytes]]:
+    """Yield offset and value of all messages that the partition holds now."""
+    for message in stored_messages(events, partition):
+        yield message.offset, message.value
+
+
+def stored_messages(events: EventStream, partition: TopicPartition) -> Iterator[StoredMessage]:
     """Yield all messages that the partition holds now, without moving any consumer group."""
     last = events.read_last(partition)
     if last is None:
@@ -108,7 +121,7 @@ def messages(events: EventStream, partition: TopicPartition) -> Iterator[tuple[i
         reader.seek(partition, 0)
         while True:
             for message in reader.poll(1_000, timeout_ms=1_000):
-                yield message.offset, message.value
+                yield message
                 if message.offset >= last.offset:
                     return
     finally:

@@ -160,4 +160,13 @@ class EventStream(Protocol):
         """Open a reader at the group's committed positions, else at the beginning or the end."""
         ...
 
+    def trim(self, partition: TopicPartition, keep_messages: int) -> int:
+        """Forget the partition's oldest messages; return how many.
+
+        `keep_messages` (at least 1) stay, and so does everything that a group which has committed
+        positions in the topic has not committed. A stream that forgets by settings of its own
+        forgets nothing here.
+        """
+        ...
+
     def close(self) -> None: ...

@@ -95,6 +95,11 @@ class KafkaEventStream:
             raise
         return reader
 
+    def trim(self, partition: TopicPartition, keep_messages: int) -> int:
+        """Forget nothing: how long Kafka keeps messages is a setting of its topics."""
+        self.require([partition])
+        return 0
+
     def close(self) -> None:
         self._lookup.close()
 

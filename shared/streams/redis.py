@@ -115,6 +115,28 @@ class RedisEventStream:
             self, RedisConnection(self._url, _BLOCK_SLICE_MS), group, positions
         )
 
+    def trim(self, partition: TopicPartition, keep_messages: int) -> int:
+        if keep_messages < 1:
+            raise ValueError(f"keep_messages is {keep_messages}; the newest entry has to stay")
+        end = self.end_offset(partition)
+        first = min(end - keep_messages, *self._committed_by_all(partition), end)
+        if first <= 0:
+            return 0
+        return int(self.execute("XTRIM", _key(partition), "MINID", "=", f"{first + 1}-0"))
+
+    def _committed_by_all(self, partition: TopicPartition) -> list[int]:
+        """Return the position of each group that has one in the topic: 0 where none is here yet."""
+        topic = f"{partition.topic}:".encode()
+        cursor, positions = b"0", []
+        while True:
+            cursor, keys = self.execute("SCAN", cursor, "MATCH", "group:*", "COUNT", 1_000)
+            for fields in self.execute_all(("HGETALL", key) for key in keys):
+                found = dict(zip(fields[::2], fields[1::2], strict=True))
+                if any(name.startswith(topic) for name in found):
+                    positions.append(int(found.get(_field(partition).encode(), 0)))
+            if cursor == b"0":
+                return positions
+
     def close(self) -> None:
         self._connection.close()
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import secrets
 import time
 import uuid
 import xml.etree.ElementTree as ElementTree
@@ -16,7 +17,7 @@ from infra.local import aws, backoffice, deploy, settlement, users
 from infra.local.api import ApiClient, ApiError
 from infra.local.catching_up import wait_until_caught_up
 from infra.local.users import Person
-from infra.trace.model import ALL_HOPS
+from infra.trace.model import ALL_HOPS, JOURNAL, STREAM
 from shared.ports.event_stream import TopicPartition
 from shared.reference import instruments
 from shared.streams import open_stream
@@ -147,6 +148,36 @@ def test_a_trading_day_from_order_to_report(
     checks = list(run_checks(platform.settings, output["batch_id"], listened(platform)))
     assert len(checks) == 11
     assert [check for check in checks if not check.ok] == []
+
+
+def test_one_trace_leads_from_the_request_to_the_trade(
+    platform: Platform, buyer: ApiClient, seller: ApiClient
+) -> None:
+    """The caller's own trace id stands in the journal, in the trade and in its headers."""
+    trace_id = secrets.token_hex(16)
+    seller.place_order(SYMBOL, "SELL", "10", PRICE)
+    body = {"symbol": SYMBOL, "side": "BUY", "quantity": "10", "type": "LIMIT", "price": PRICE}
+    asked = {"traceparent": f"00-{trace_id}-{secrets.token_hex(8)}-01"}
+    answer = buyer.request("POST", "/api/v1/orders", body, headers=asked)
+    assert answer.json()["status"] == "FILLED", answer.text
+    span = answer.headers["traceparent"]
+    assert span.startswith(f"00-{trace_id}-")
+    wait_until_caught_up(platform.settings)
+
+    trace = platform.run("trace", answer.json()["order_id"], "--json").json()
+
+    assert trace["trace_id"] == trace_id
+    found = {
+        (hop["kind"], hop["where"], hop["data"]["traceparent"])
+        for hop in trace["hops"]
+        if hop["kind"] in (JOURNAL, STREAM)
+    }
+    assert {carried for _, _, carried in found} == {span}
+    assert {where for kind, where, _ in found if kind == STREAM} == {
+        "order-events",
+        "trade-executions",
+        "market-data",
+    }
 
 
 def expect_market_data(platform: Platform, buyer: ApiClient) -> None:

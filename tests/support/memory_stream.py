@@ -101,6 +101,18 @@ class MemoryStream:
             positions[place] = self._broker.committed.get((group, place), start)
         return MemoryReader(self._broker, group, positions)
 
+    def trim(self, partition: TopicPartition, keep_messages: int) -> int:
+        messages = self._broker.at(partition).messages
+        positions = [
+            self._broker.committed.get((group, partition), 0)
+            for group, place in self._broker.committed
+            if place.topic == partition.topic
+        ]
+        limit = min(positions, default=self._broker.at(partition).end)
+        forgotten = [m for m in messages[:-keep_messages] if m.offset < limit]
+        del messages[: len(forgotten)]
+        return len(forgotten)
+
     def close(self) -> None:
         """Nothing to give back."""
 
