@@ -50,8 +50,9 @@ _EVENT_BYTES: Final = EVENT_WORDS * _WORD
 _LOW: Final = 0xFFFF_FFFF
 _WAITING: Final = 4  # FLAG_WAITING of rules 2: it was not in the book
 _KNOWN_FLAGS: Final = FLAG_RESTING | FLAG_PRIORITY_KEPT | _WAITING
-_REQUESTED: Final = int(CancelReason.REQUESTED)
-_BY_MASS_CANCEL: Final = int(CancelReason.MASS_CANCEL)
+_IOC_REMAINDER: Final = int(CancelReason.IOC_REMAINDER)
+_NO_LIQUIDITY: Final = int(CancelReason.NO_LIQUIDITY)
+_TOO_MANY_TRADES: Final = int(CancelReason.TOO_MANY_TRADES)
 
 
 @final
@@ -264,7 +265,8 @@ class MessageEncoder:
         code: i64 = event >> 16 & 0xFFFF
         terms = f',"reason":"{self.reasons[code]}"'
         self._order("CANCELLED", event, index, account, order, 0, terms)
-        if code in (_REQUESTED, _BY_MASS_CANCEL) and event >> 32 & _WAITING == 0:
+        outside: bool = code in (_IOC_REMAINDER, _NO_LIQUIDITY, _TOO_MANY_TRADES)
+        if not outside and event >> 32 & _WAITING == 0:
             self._level(event >> 8 & 0xFF, event_at)
 
     def _replaced(self, event: i64, event_at: i64, index: i64) -> None:
