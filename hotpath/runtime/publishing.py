@@ -8,7 +8,6 @@ import fcntl
 import logging
 import os
 import time
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -45,9 +44,7 @@ class Publisher:
         status: StatusFile,
         faults: Faults | None = None,
         metrics: PublisherMetrics | None = None,
-        ahead: Executor | None = None,
     ) -> None:
-        """`ahead` encodes the next batch while this one is on its way; by default a thread."""
         self._journal = journal
         self._stream = stream
         self._status = status
@@ -58,8 +55,6 @@ class Publisher:
         self._writer: StreamWriter | None = None
         self._resume: Resume | None = None  # until the journal is read beyond what it knows
         self._pending = _Batch([], 0)
-        self._encoder = ahead or ThreadPoolExecutor(1, "encoder")
-        self._next: Future[_Batch] | None = None
 
     def open(self) -> None:
         """Fence the predecessor, then find out how far it came.
@@ -107,8 +102,6 @@ class Publisher:
             return False
         batch = self._pending
         if batch.messages:
-            if self._next is None and self._status.durable_sequence > batch.last_sequence:
-                self._next = self._encoder.submit(self._read, batch.last_sequence)
             started_ns = time.perf_counter_ns()
             self._writer.publish(batch.messages)
             self._faults.at(PUBLISHED)
@@ -131,28 +124,23 @@ class Publisher:
         if self._writer is not None:
             self._writer.close()
             self._writer = None
-        self._encoder.shutdown()
         self._tail.close()
 
     def _take_more(self) -> bool:
-        """Make the next batch the pending one; return whether there was one."""
-        last, following = self._pending.last_sequence, self._next
-        self._next = None
-        self._pending = following.result() if following else self._read(last)
-        return self._pending.last_sequence > last
+        """Read the next batch; return whether there was anything.
 
-    def _read(self, last_sequence: int) -> "_Batch":
-        """Read on behind a sequence; called by one thread at a time."""
-        batch = _Batch([], last_sequence)
-        for record in self._tail.read(self._status.durable_sequence, BATCH_BYTES):
+        Not ahead of time in a thread: both need the interpreter, and change hands at a loss.
+        """
+        records = self._tail.read(self._status.durable_sequence, BATCH_BYTES)
+        for record in records:
             found = self._messages.of(record)
             if self._resume is not None:
                 found = self._resume.missing(found)
                 if record.first_sequence > self._resume.last_sequence:
                     self._resume = None
-            batch.messages += found
-            batch.last_sequence = record.last_sequence
-        return batch
+            self._pending.messages += found
+            self._pending.last_sequence = record.last_sequence
+        return bool(records)
 
 
 def next_epoch(journal: Path) -> int:

@@ -1,11 +1,9 @@
 """The parts of a simulated run: the engine's and the publisher's real code, without processes."""
 
 from collections import deque
-from collections.abc import Callable
-from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from hotpath.runtime.core_host import CoreHost
 from hotpath.runtime.journal_index import JournalIndex
@@ -107,18 +105,6 @@ class SimulatedEngine:
 _NO_TRACE: Final = frames.NO_TRACE
 
 
-class _AtOnce(Executor):
-    """Does what it is given before it returns, so that a seed gives one run."""
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
-        done: Future[Any] = Future()
-        try:
-            done.set_result(fn(*args, **kwargs))
-        except Exception as error:
-            done.set_exception(error)
-        return done
-
-
 class SimulatedPublisher:
     """One life of the publisher."""
 
@@ -126,7 +112,7 @@ class SimulatedPublisher:
         self.status = StatusFile(journal, create=False)
         faults = SimulatedFaults(world, _CRASH)
         stream = MemoryStream(broker)
-        self.publisher = Publisher(journal, stream, self.status, faults, ahead=_AtOnce())
+        self.publisher = Publisher(journal, stream, self.status, faults)
 
     def step(self) -> bool:
         if not self.publisher.is_open:
