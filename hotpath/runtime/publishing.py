@@ -135,7 +135,7 @@ class Publisher:
         for record in records:
             found = self._messages.of(record)
             if self._resume is not None:
-                found = self._resume.missing(found)
+                found = self._resume.missing(found, record.last_sequence)
                 if record.first_sequence > self._resume.last_sequence:
                     self._resume = None
             self._pending.messages += found

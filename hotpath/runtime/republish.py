@@ -52,7 +52,8 @@ def republish(journal: Path, stream: EventStream, first_sequence: int, prefix: s
         count = 0
         while records := tail.read(durable, BATCH_BYTES):
             found = [message for record in records for message in told.of(record)]
-            missing = resume.missing(_behind(found, first_sequence, namespace))
+            behind = _behind(found, first_sequence, namespace)
+            missing = resume.missing(behind, records[-1].last_sequence)
             writer.publish(missing)
             count += len(missing)
     finally:

@@ -30,7 +30,6 @@ class _Place(msgspec.Struct):
     """Where the journal holds what a message tells of."""
 
     sequence: int
-    index: int
 
 
 class _Checkpoint(msgspec.Struct):
@@ -54,24 +53,13 @@ class _End:
     """A partition's newest message; everything before it is stored as well."""
 
     sequence: int
-    index: int
     value: bytes
     is_passed: bool = False
 
     def is_stored(self, message: Message) -> bool:
-        """Return whether the predecessor stored this message; asked for each one, in order.
-
-        Raises StreamDiverged when the journal passes this place and tells something else of it.
-        """
+        """Return whether the predecessor stored this message; asked for each one, in order."""
         if self.is_passed:
             return False
-        place = _decode(message.value)
-        if (place.sequence, place.index) > (self.sequence, self.index):
-            raise StreamDiverged(
-                f"{message.topic}-{message.partition} ends with a message of sequence "
-                f"{self.sequence} that this journal does not tell of it"
-            )
-        # One trade may tell two accounts of one partition: its bytes say which came last.
         self.is_passed = message.value == self.value
         return True
 
@@ -95,13 +83,22 @@ class Resume:
         """Return the sequence from which on something may be missing."""
         return self.place.first_sequence if self.place else 1
 
-    def missing(self, found: list[Message]) -> list[Message]:
-        """Return those of a record's messages that are not stored."""
+    def missing(self, found: list[Message], last_sequence: int) -> list[Message]:
+        """Return those messages, of commands up to a sequence, that are not stored.
+
+        Raises StreamDiverged when one that is stored should have been among them, and was not.
+        """
         missing = []
         for message in found:
             end = self._ends.get(TopicPartition(message.topic, message.partition))
             if end is None or not end.is_stored(message):
                 missing.append(message)
+        for place, end in self._ends.items():
+            if not end.is_passed and end.sequence <= last_sequence:
+                raise StreamDiverged(
+                    f"{_name(place)} ends with a message of sequence {end.sequence} "
+                    "that this journal does not tell"
+                )
         return missing
 
     def _find(self, stream: EventStream, journal: Path) -> JournalPlace | None:
@@ -138,8 +135,7 @@ def save_checkpoint(stream: EventStream, journal: Path, sequence: int) -> None:
 def _end(last: StoredMessage | None) -> _End | None:
     if last is None:
         return None
-    place = _decode(last.value)
-    return _End(place.sequence, place.index, last.value)
+    return _End(_decode(last.value).sequence, last.value)
 
 
 def _name(partition: TopicPartition) -> str:
