@@ -18,6 +18,7 @@ from shared.domain.market_commands import (
     TradeTerms,
     Uncross,
 )
+from shared.domain.records import RULES_VERSION
 
 ALL_INSTRUMENTS: Final = "ALL"
 _SESSIONS: Final = names.numbers(names.SESSIONS)
@@ -79,6 +80,11 @@ def set_kill_switch(request: KillSwitchRequest) -> Action | None:
         lambda id_: SetKillSwitch(id_, scope, target, on),
         "ON" if on else "OFF",
     )
+
+
+def engine_amends_trades() -> bool:
+    """Return whether the engine knows busts and corrections: rules 1 do not."""
+    return RULES_VERSION >= 2
 
 
 def bust(trade_id: str, trade: dict[str, Any]) -> Action:

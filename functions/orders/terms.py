@@ -10,7 +10,6 @@ from shared.domain.commands import PlaceOrder
 from shared.domain.extended_orders import PlaceExtendedOrder
 from shared.domain.instruments import Instrument
 from shared.domain.records import RULES_VERSION
-from shared.domain.records_v2 import RULES_VERSION_2
 from shared.reference import Instruments
 from shared.wire.order_terms import place_command
 from shared.wire.stream_events import Instructions
@@ -78,7 +77,7 @@ def terms_of(
 
 def engine_takes_rules_2() -> bool:
     """Return whether orders may be of any type, at any price."""
-    return RULES_VERSION >= RULES_VERSION_2
+    return RULES_VERSION >= 2
 
 
 def _plain(terms: Terms, instrument: Instrument) -> Terms | Refusal:

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from functions.backoffice import app as backoffice
-from functions.backoffice import minutely
+from functions.backoffice import market, minutely
 from shared.domain import records as r
 from shared.domain import records_v2 as v
 from shared.domain.commands import PlaceOrder
@@ -58,6 +58,7 @@ def engine(
     monkeypatch.setattr(backoffice, "_source", lambda: dsn)
     monkeypatch.setattr(backoffice, "engine", lambda: engine)
     monkeypatch.setattr(backoffice, "SettlementService", Settlement)
+    monkeypatch.setattr(market, "engine_amends_trades", lambda: True)
     edge_settings.forget_secrets()
     yield engine
     with psycopg.connect(migrated_databases.owner["core"]) as connection:
@@ -226,3 +227,11 @@ def test_every_minute_what_waits_is_sent_and_what_is_due_expires(
     finally:
         with psycopg.connect(migrated_databases.owner["core"]) as connection:
             connection.execute("truncate orders.orders")
+
+
+def test_no_trade_is_amended_while_the_engine_cannot(
+    engine: CoreEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(market, "engine_amends_trades", lambda: False)
+    status, problem = post("/trades/{trade_id}/bust", {"trade_id": "1"})
+    assert (status, problem["code"]) == (422, "not_available")
