@@ -175,11 +175,11 @@ def set_throttle(market: Market, command: Command) -> None:
         full = len(market.session_throttles) >= market.settings.max_accounts
         refuse_if(full and session not in market.session_throttles, Code.CAPACITY)
         remember(market, command)
-        market.session_throttles.setdefault(session, Throttle()).limit = command.state
+        market.session_throttles.setdefault(session, Throttle()).set(command.state)
     else:
         account = account_of(market, command)
         remember(market, command)
-        account.throttle.limit = command.state
+        account.throttle.set(command.state)
     words = [session, command.state]
     market.emit(v.THROTTLE_CHANGED, command.id, command.account_id, words)
 
@@ -204,7 +204,7 @@ def set_kill_switch(market: Market, command: Command) -> None:
     market.kills.add((scope, target))
     account = target if scope == v.KILL_ACCOUNT else None
     group = target if scope == v.KILL_GROUP else None
-    sweep = Sweep(market.sequence, Reason.KILL_SWITCH, account_id=account, group=group)
+    sweep = Sweep(market.next_priority, Reason.KILL_SWITCH, account_id=account, group=group)
     work.sweep_away(market, sweep)
 
 
@@ -260,7 +260,7 @@ def delist(market: Market, command: Command) -> None:
     refuse_if(owned, Code.POSITIONS_OPEN)
     remember(market, command)
     sessions.change(market, instrument, v.SESSION_DELISTED, id_=command.id)
-    sweep = Sweep(market.sequence, Reason.DELISTED, instrument_id=number)
+    sweep = Sweep(market.next_priority, Reason.DELISTED, instrument_id=number)
     work.sweep_away(market, sweep)
 
 
@@ -289,6 +289,7 @@ def end_of_day(market: Market, command: Command) -> None:
         return
     remember(market, command)
     market.day += 1
+    market.day_ended_at = market.sequence
     kept = {*market.orders, *market.holds}
     old = [id_ for id_, (_, day) in market.ids.items() if day < market.day - 1]
     for id_ in old:

@@ -29,9 +29,10 @@ def amend(market: Market, command: Command) -> None:
     differs = market.amended.get(key, terms) not in (terms, None)
     refuse_if(unknown or differs, Code.TRADE_DIFFERS)
     refuse_if(market.amended.get(key, terms) is None, Code.ALREADY_BUSTED)
+    busts = command.kind == v.BUST_TRADE
+    refuse_if(not _fits(market, instrument, terms, corrected, busts), Code.VALUE_OVERFLOW)
     refuse_if(len(market.amended) >= market.settings.max_holds, Code.CAPACITY)
     remember(market, command)
-    busts = command.kind == v.BUST_TRADE
     before = [market.accounts[number].total for number in (buyer, seller)]
     _pay(market, buyer, seller, instrument, price, -lots)
     if busts:
@@ -65,6 +66,27 @@ def _well_formed(command: Command, terms: tuple[int, ...], corrected: tuple[int,
         and command[v.C_TRADE_SEQUENCE] > 0
         and 0 <= command[v.C_TRADE_INDEX] < 1 << 15
     )
+
+
+def _fits(
+    market: Market,
+    instrument: Instrument,
+    terms: tuple[int, ...],
+    corrected: tuple[int, ...],
+    busts: bool,
+) -> bool:
+    """Say whether all amounts stay within their bounds."""
+    buyer, seller, price, lots, buyer_fee, seller_fee = terms
+    old = price * lots * instrument.tick_value
+    new = corrected[0] * corrected[1] * instrument.tick_value
+    back = (buyer_fee, seller_fee) if busts else (0, 0)
+    amounts = [old, new, market.fees_collected - sum(back)]
+    for account_id, sign, fee in ((buyer, 1, back[0]), (seller, -1, back[1])):
+        account = market.accounts[account_id]
+        amounts.append(account.total + sign * (old - new) + fee)
+        position = account.position(instrument.instrument_id)
+        amounts.append(position.total + sign * (corrected[1] - lots))
+    return max(map(abs, amounts)) <= r.MAX_AMOUNT_MINOR
 
 
 def _pay(

@@ -14,6 +14,7 @@ INSTRUMENTS: Final = 2  # that are owned and traded
 STRANGE: Final = 3  # nobody owns it, it has no price, and a lot is worth more than there is
 UNKNOWN: Final = 9
 _WRONG_WORDS: Final = (0, -1, 1, 1 << 40, (1 << 62) - 1, 1 << 62, (1 << 63) - 1, -(1 << 63))
+_WRONG_STAMPS: Final = (-1, -(1 << 63))
 _STATES: Final = (
     *(v.SESSION_CONTINUOUS,) * 6,
     *(v.SESSION_PRE_OPEN, v.SESSION_OPENING_UNCROSS, v.SESSION_VOLATILITY_AUCTION),
@@ -43,8 +44,14 @@ class Generator:
         self.sequence += 1
         words[r.C_SEQUENCE], words[r.C_TIME_NS] = self.sequence, self.sequence * 1000
         if not self._prelude and self.random.random() < 0.02:
-            words[self.random.randrange(1, len(words))] = self.random.choice(_WRONG_WORDS)
+            self._spoil(words)
         return words
+
+    def _spoil(self, words: Words) -> None:
+        """Put a wrong word in; a stamp only such that the sequencer cannot have made it."""
+        word = self.random.randrange(1, len(words))
+        stamp = word in (r.C_SEQUENCE, r.C_TIME_NS)
+        words[word] = self.random.choice(_WRONG_STAMPS if stamp else _WRONG_WORDS)
 
     def observe(self, events: list[Event]) -> None:
         """Follow orders, trades, sessions and credit moves."""

@@ -17,6 +17,7 @@ def cancel(market: Market, order: Order, reason: int, expires: bool = False) -> 
     flags = 0 if stood else v.FLAG_WAITING
     market.report(kind, order, [price, order.leaves, 0, 0, level], code=reason, flags=flags)
     waiting = _waiting_for(market, order)
+    _unlink(market, order)
     if waiting:
         cancel(market, waiting, Reason.LINKED)
 
@@ -31,16 +32,21 @@ def after_trade(market: Market, order: Order) -> None:
     if order.leaves == 0:
         del market.orders[order.order_id]
         waiting = _waiting_for(market, order)
+        _unlink(market, order)
         if waiting:
             waiting.ready = True
 
 
 def linked(market: Market, order_id: int) -> bool:
-    """Say whether an order has a link, of its own or from another order."""
-    return any(
-        o.link and not o.ready and order_id in (o.order_id, o.linked_id)
-        for o in market.orders.values()
-    )
+    """Say whether an order has an open link, of its own or from another order."""
+    return any(o.link and order_id in (o.order_id, o.linked_id) for o in market.orders.values())
+
+
+def _unlink(market: Market, order: Order) -> None:
+    """End the link of an order that has left, at its other end."""
+    for other in market.orders.values():
+        if order.order_id == other.linked_id:
+            other.link = other.linked_id = 0
 
 
 def _excluded_by(market: Market, order: Order) -> Order | None:

@@ -47,10 +47,16 @@ class Throttle:
     window: int = -1
     used: int = 0
 
+    def set(self, limit: int) -> None:
+        """Set the limit and count anew."""
+        self.limit, self.window, self.used = limit, -1, 0
+
     def full(self, window: int) -> bool:
         return self.limit > 0 and self.window == window and self.used >= self.limit
 
     def count(self, window: int) -> None:
+        if self.limit == 0:
+            return
         self.used = self.used + 1 if self.window == window else 1
         self.window = window
 
@@ -121,6 +127,7 @@ class Order:
     limit: int  # the worst price that it may trade at
     leaves: int
     entered: int  # sequence of the command
+    accepted: int  # grows with each accepted order
     priority: int  # grows with each arrival in the book
     rates: Rates
     leverage: int
@@ -174,9 +181,9 @@ class Hold:
 
 @dataclass(frozen=True)
 class Sweep:
-    """Orders that leave, newest first, as work allows. None means any."""
+    """Orders that leave as work allows. None means any."""
 
-    entered_until: int
+    accepted_until: int
     reason: int
     account_id: int | None = None
     group: int | None = None
@@ -196,7 +203,7 @@ class Settings:
     max_instruments: int = 16
     max_holds: int = 1 << 16
     max_trades: int = 8192
-    max_work: int = 64
+    max_work: int = 256
     max_followers: int = 256  # pegged and trailing orders of an instrument
     throttle_window_ns: int = 1_000_000_000
 
@@ -209,6 +216,8 @@ class Market:
     sequence: int = 0
     time_ns: int = 0
     day: int = 1
+    day_ended_at: int = 0  # sequence that ended the day before
+    work_remains: bool = False
     next_priority: int = 0
     accounts: dict[int, Account] = field(default_factory=dict)
     instruments: dict[int, Instrument] = field(default_factory=dict)

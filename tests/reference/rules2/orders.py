@@ -61,7 +61,7 @@ def place(market: Market, command: Command) -> None:
     _refuse_without_room(market, order)
     remember(market, command)
     count_order(market, account, order.session)
-    order.priority = market.arrive()
+    order.accepted = order.priority = market.arrive()
     entering.accept(market, order, command.price)
 
 
@@ -76,6 +76,7 @@ def _new_order(market: Market, account: Account, instrument: Instrument, command
         limit=command.price,
         leaves=command.lots,
         entered=market.sequence,
+        accepted=0,
         priority=0,
         rates=market.tiers[account.tier],
         leverage=account.leverage,
@@ -219,7 +220,7 @@ def mass_cancel(market: Market, command: Command) -> None:
     everywhere = bool(command.flags & v.SCOPE_ALL_INSTRUMENTS)
     instrument = None if everywhere else instrument_of(market, command).instrument_id
     sweep = Sweep(
-        entered_until=market.sequence,
+        accepted_until=market.next_priority,
         reason=Reason.MASS_CANCEL,
         account_id=account.account_id,
         instrument_id=instrument,
@@ -230,7 +231,7 @@ def mass_cancel(market: Market, command: Command) -> None:
 
 def disconnect(market: Market, command: Command) -> None:
     refuse_if(not 1 <= command.id <= v.MAX_SESSION, Code.MALFORMED)
-    sweep = Sweep(market.sequence, Reason.DISCONNECT, session=command.id)
+    sweep = Sweep(market.next_priority, Reason.DISCONNECT, session=command.id)
     _begin_sweep(market, command, sweep)
 
 

@@ -9,7 +9,7 @@ from collections import Counter
 from shared.domain import records as r
 from shared.domain import records_v2 as v
 from shared.domain.order_rules import order_rules
-from shared.domain.reject_codes_v2 import RejectCodeV2
+from shared.domain.reject_codes_v2 import CancelReasonV2, RejectCodeV2
 from tests.reference.rules2.command import Command
 from tests.reference.rules2.engine import NaiveEngine2
 from tests.reference.rules2.generator import Generator
@@ -41,16 +41,16 @@ def run(seed: int, commands: int) -> Counter[str]:
             events = engine.apply_words(words)
             generator.observe(events)
             ledger.follow(engine.market, events)
-            _note_exempt(words, exempt)
+            note_exempt(words, exempt)
             check(engine.market, exempt)
         except Exception as fault:
             fault.add_note(f"seed {seed}, command {number}: {words}")
             raise
-        _count(reached, engine, Command(tuple(words)), events)
+        count_reached(reached, engine, Command(tuple(words)), events)
     return reached
 
 
-def _note_exempt(words: list[int], exempt: set[int]) -> None:
+def note_exempt(words: list[int], exempt: set[int]) -> None:
     """Remember accounts with margin or amended trades."""
     kind = words[0] & 0xFF
     if kind == v.SET_MARGIN:
@@ -59,9 +59,10 @@ def _note_exempt(words: list[int], exempt: set[int]) -> None:
         exempt.update((words[v.C_TRADE_BUYER], words[v.C_TRADE_SELLER]))
 
 
-def _count(
+def count_reached(
     reached: Counter[str], engine: NaiveEngine2, command: Command, events: list[Event]
 ) -> None:
+    """Count what a command and its events are, and the sessions that it met."""
     values = order_rules().values
     if command.kind == v.PLACE_ORDER_EXTENDED and events[0][0] & 0xFF == r.ORDER_ACCEPTED:
         reached[f"type {values['type'][command.order_type - 1]}"] += 1
@@ -70,6 +71,8 @@ def _count(
     for event in events:
         kind, code = event[0] & 0xFF, event[0] >> 16 & 0xFFFF
         reached[f"event {EVENTS[kind]}"] += 1
+        if kind == r.ORDER_CANCELLED:
+            reached[f"reason {CancelReasonV2(code).name}"] += 1
         if kind == r.REJECTED:
             reached[f"code {RejectCodeV2(code).name}"] += 1
     for instrument in engine.market.instruments.values():

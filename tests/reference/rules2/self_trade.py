@@ -39,7 +39,8 @@ def _reduce(market: Market, order: Order, lots: int) -> None:
     order.leaves -= lots
     order.shown = min(order.shown, order.leaves)
     incoming = order.place == INCOMING
+    price = order.limit if incoming else order.price
     level = 0 if incoming else book.level_lots(market, order)
     flags = v.FLAG_WAITING if incoming else 0
-    words = [order.price, lots, order.leaves, 0, level]
+    words = [price, lots, order.leaves, 0, level]
     market.report(v.ORDER_REDUCED, order, words, flags=flags)

@@ -16,16 +16,27 @@ def go_on(market: Market) -> None:
     for _ in range(market.settings.max_work):
         step = _next_step(market)
         if step is None:
+            market.work_remains = False
             return
         step()
-    if _next_step(market):
+    market.work_remains = _next_step(market) is not None
+    if market.work_remains:
         market.emit(v.WORK_REMAINS, 0, 0, [])
 
 
 def selected(market: Market, sweep: Sweep) -> list[Order]:
-    """Return the orders that a sweep still has to take off, newest first."""
+    """Return the orders that a sweep still has to take off: account by account, instrument by
+    instrument, newest first; those of a session only newest first."""
     found = [order for order in market.orders.values() if _matches(market, sweep, order)]
-    return sorted(found, key=lambda order: (order.entered, order.order_id), reverse=True)
+    found.sort(key=lambda order: order.accepted, reverse=True)
+    if sweep.session is None:
+        found.sort(key=lambda order: _owner(market, order))
+    return found
+
+
+def _owner(market: Market, order: Order) -> tuple[int, int]:
+    """Return when an order's account and instrument were added."""
+    return market.accounts[order.account_id].added_by, market.instrument_of(order).added_by
 
 
 def _matches(market: Market, sweep: Sweep, order: Order) -> bool:
@@ -37,7 +48,7 @@ def _matches(market: Market, sweep: Sweep, order: Order) -> bool:
         (sweep.side, order.side),
         (sweep.session, order.session),
     )
-    if order.entered > sweep.entered_until or any(w not in (None, has) for w, has in wanted):
+    if order.accepted > sweep.accepted_until or any(w not in (None, has) for w, has in wanted):
         return False
     if sweep.session is not None and not order.has(v.ORDER_CANCEL_ON_DISCONNECT):
         return False
@@ -89,7 +100,7 @@ def expire_times(market: Market, instrument_id: int) -> None:
     """Let GTD orders expire whose time has come."""
     market.sweeps.append(
         Sweep(
-            entered_until=market.sequence,
+            accepted_until=market.next_priority,
             reason=ExpiryReason.TIME_REACHED,
             instrument_id=instrument_id or None,
             expired_at=market.time_ns,
@@ -102,7 +113,7 @@ def expire_day(market: Market, instrument_id: int) -> None:
     """Let the orders of the day expire."""
     market.sweeps.append(
         Sweep(
-            entered_until=market.sequence,
+            accepted_until=market.next_priority,
             reason=ExpiryReason.DAY_OVER,
             instrument_id=instrument_id,
             times_in_force=(v.DAY, v.AT_OPEN, v.AT_CLOSE, r.IOC, v.FOK),
