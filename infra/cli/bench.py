@@ -54,6 +54,15 @@ def publish(streams: str | None, commands: int | None, rounds: int | None, as_js
     )
 
 
+@bench.command()
+@click.option("--commands", type=int, help="Commands journaled beforehand.")
+@click.option("--rounds", type=int, help="Rounds with and without a writer; all are printed.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
+def snapshot(commands: int | None, rounds: int | None, as_json: bool) -> None:
+    """Measure a restart from a snapshot, and answers while a snapshot is written."""
+    _run("snapshot", {"commands": commands, "rounds": rounds}, {"--json": as_json})
+
+
 def _run(what: str, options: Mapping[str, object], flags: Mapping[str, bool]) -> None:
     """Start the measuring code and end with its exit code."""
     if not (_ROOT / "tests" / "bench").is_dir():

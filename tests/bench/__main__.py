@@ -1,4 +1,4 @@
-"""`python -m tests.bench engine|publish …` measures; `worker …` is a round that `engine` starts."""
+"""`python -m tests.bench engine|publish|snapshot …` measures; `worker …` is a round of `engine`."""
 
 import sys
 
@@ -15,6 +15,10 @@ if __name__ == "__main__":
         from tests.bench import publish
 
         sys.exit(publish.main(words))
+    if what == "snapshot":
+        from tests.bench import snapshot
+
+        sys.exit(snapshot.main(words))
     from tests.bench import worker
 
     sys.exit(worker.main(*words))

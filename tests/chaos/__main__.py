@@ -36,7 +36,7 @@ def main() -> int:
         finally:
             runner.stop_all([part], Progress(quiet=True))
     findings = campaign.findings
-    for line in (*findings.told, *campaign.report()):
+    for line in campaign.report():
         print(line)
     print(
         f"kills={campaign.kills} lost={findings.lost} changed={findings.changed} "

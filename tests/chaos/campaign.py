@@ -22,7 +22,7 @@ RANDOM_MOMENT: Final = "random"
 _CUT_EVERY: Final = (0, 2)  # of five kills: 40 % are power cuts
 _LOAD_S: Final = (0.15, 0.5)
 _PASSAGES: Final = (5, 60)
-_DIES_WITHIN_S: Final = 10.0
+_DIES_WITHIN_S: Final = 60.0  # on a machine that is busy with other things
 
 
 class Campaign:

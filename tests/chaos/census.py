@@ -36,6 +36,7 @@ class Findings:
         setattr(self, kind, count)
         if count <= _SHOWN:
             self.told.append(f"{kind}: {text}")
+            print(self.told[-1], flush=True)  # a long run may be cut off before its end
 
     @property
     def any(self) -> bool:
