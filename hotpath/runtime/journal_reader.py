@@ -26,6 +26,7 @@ SEGMENT_PATTERN: Final = "journal-????????.segment"
 _READ_BYTES: Final = 1 << 20
 _PAGE_BYTES: Final = 4096
 _PAGE_OF_ZEROS: Final = bytes(_PAGE_BYTES)
+_ZEROS: Final = bytes(_READ_BYTES)
 
 
 def segment_path(directory: Path, number: int) -> Path:
@@ -167,23 +168,24 @@ class JournalScan:
 
 
 def _read_segment(path: Path, start: int) -> tuple[bytes, bytes]:
-    """Return a segment's header, and what is in it from byte `start` on.
+    """Return a segment's header, and what is in it from byte `start` on, up to where zeros follow.
 
-    What was never written is a hole in most file systems: it is not read, and most of a new segment
-    is that. A page of zeros stays behind what was, as a copied file may have holes in a record.
+    All of the file is read: what lies behind a hole tells whether it is damage. A page of zeros
+    stays behind what was written, as a record may end with some.
     """
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        size = os.fstat(descriptor).st_size
-        end = at = start
-        while at < size:
-            try:
-                at = os.lseek(descriptor, at, os.SEEK_DATA)
-            except OSError:  # nothing but a hole
-                break
-            end = at = os.lseek(descriptor, at, os.SEEK_HOLE)
-        end = min(end + _PAGE_BYTES, size)
-        return os.pread(descriptor, SEGMENT_HEADER_BYTES, 0), _read_all(descriptor, start, end)
+        head = os.pread(descriptor, SEGMENT_HEADER_BYTES, 0)
+        parts: list[bytes] = []
+        written = at = 0
+        while part := os.pread(descriptor, _READ_BYTES, start + at):
+            at += len(part)
+            is_written = part != (_ZEROS if len(part) == _READ_BYTES else bytes(len(part)))
+            # Not kept twice: the zeros of a new segment are most of it
+            parts.append(part if is_written else _ZEROS[: len(part)])
+            if is_written:
+                written = len(parts)
+        return head, b"".join(parts[:written]) + bytes(min(at, _PAGE_BYTES))
     finally:
         os.close(descriptor)
 
@@ -195,14 +197,6 @@ def _end_of_written(data: bytes, at: int) -> int:
         end -= _PAGE_BYTES
     start = max(at, end - _PAGE_BYTES)
     return start + len(data[start:end].rstrip(b"\0"))
-
-
-def _read_all(descriptor: int, start: int, end: int) -> bytes:
-    parts = []
-    while start < end and (part := os.pread(descriptor, min(end - start, 1 << 30), start)):
-        parts.append(part)
-        start += len(part)
-    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 class JournalTail:

@@ -24,8 +24,11 @@ class OnDisk:
         found = cls()
         for line in notes.read_text(encoding="utf-8").splitlines():
             what, inode, *rest = line.split(" ")
-            if what == "synced":
+            if what == "begun":
                 found.synced[int(inode)] = int(rest[0])
+            elif what == "synced":
+                # Two threads sync: the note of the one that began earlier may come later.
+                found.synced[int(inode)] = max(found.synced.get(int(inode), 0), int(rest[0]))
             elif what == "renamed":
                 found.unsure_names[int(inode)] = (Path(rest[0]), Path(rest[1]))
             else:

@@ -2,6 +2,7 @@
 
 Notes are lines of a file that outlives the process, as a disk's platter would:
 
+    begun <inode> <bytes>         a file is written from that byte on; all before is on the disk
     synced <inode> <bytes>        everything before that byte is on the disk
     renamed <inode> <old> <new>   the name may be lost still
     named <inode>                 it cannot be lost any more
@@ -58,8 +59,9 @@ class RecordingFiles(JournalFiles):
         self._note(f"named {inode}")
 
     def _begin(self, descriptor: int, end: int) -> None:
-        self._written[os.fstat(descriptor).st_ino] = end
-        self._note_synced(descriptor, end)
+        inode = os.fstat(descriptor).st_ino
+        self._written[inode] = end
+        self._note(f"begun {inode} {end}")
 
     def _note_synced(self, descriptor: int, end: int) -> None:
         self._note(f"synced {os.fstat(descriptor).st_ino} {end}")
