@@ -122,7 +122,7 @@ def _check_room(state: State, tables: list[list[Row]]) -> None:
         len(tables[0]) <= state.accounts.maximum
         and len(tables[1]) <= state.instruments.maximum
         and len(tables[3]) <= state.orders.maximum
-        and len(tables[4]) <= state.holds.maximum
+        and len(tables[4]) <= 2 * state.holds.maximum  # of both kinds
         and len(tables[8]) <= state.sessions.maximum
         and len(tables[9]) <= state.max_amended
         and len(tables[11]) <= state.ids.maximum

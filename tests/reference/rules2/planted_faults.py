@@ -51,7 +51,7 @@ FAULTS = (
     Fault("trailing", "= min(cold[row + X_STOP], price +", "= max(cold[row + X_STOP], price +"),
     Fault("work", "stop <= words[instrument + I_HIGH]", "stop < words[instrument + I_HIGH]"),
     Fault("auction", "if buying == self.count:", "if buying > 0:"),
-    Fault("auction", "arrived(self.resting) < orders", "arrived(self.resting) > orders"),
+    Fault("auction_sides", "arrived(self.resting) < orders", "arrived(self.resting) > orders"),
     Fault("throttles", "words[at + 2] >= words[at]", "words[at + 2] > words[at]"),
     Fault("sweeping", "<= sweep.expired_at", "< sweep.expired_at"),
     Fault("prices", ">= reference * bps // BASIS_POINTS", "> reference * bps // BASIS_POINTS"),
