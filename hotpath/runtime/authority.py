@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from hotpath.runtime.ring_batch import ALLOWED, OWN_ACCOUNT, OWN_ORDER
 from hotpath.runtime.session import Session
 from shared.domain import records as r
 from shared.domain import records_v2 as v
@@ -48,6 +49,23 @@ def may_command(session: Session, kind: int, account_id: int, order_id: int) -> 
     if scope != TRADE or account_id != session.account_id:
         return False
     return kind not in _ORDER_KINDS or account_of_order(order_id) == account_id
+
+
+def rights(session: Session) -> bytes:
+    """Return, by kind of command, what the session may do: for the rings, whose code is compiled.
+
+    It says the same as `may_command`.
+    """
+    table = bytearray(256)
+    for kind in range(256):
+        scope = SCOPE_OF_COMMAND.get(kind, ADMIN)
+        if scope not in session.scopes:
+            continue
+        if session.kind == frames.SERVICE:
+            table[kind] = ALLOWED
+        elif scope == TRADE:
+            table[kind] = OWN_ORDER if kind in _ORDER_KINDS else OWN_ACCOUNT
+    return bytes(table)
 
 
 def may_query(session: Session, query: frames.Query) -> bool:

@@ -16,6 +16,7 @@ from hotpath.runtime.journal_writer import JournalFailed, JournalWriter
 from hotpath.runtime.marks import StateMarks
 from hotpath.runtime.metrics import Metrics
 from hotpath.runtime.repeats import Repeats
+from hotpath.runtime.rings import Rings
 from hotpath.runtime.sequencer import Sequencer
 from hotpath.runtime.status_file import HALTED, OPEN, STOPPED, StatusFile
 from hotpath.runtime.stream_bound import StreamBound
@@ -27,6 +28,8 @@ log = logging.getLogger("engine")
 
 BATCH_COMMANDS: Final = 4096
 _TIDY_S: Final = 0.5
+_RINGS_NS: Final = 20_000  # how long the rings are looked at before the sockets have their turn
+_RING_SLEEP_S: Final = 0.002
 
 
 class Readiness:
@@ -62,6 +65,7 @@ class EngineLoop:
         sequencer: Sequencer,
         core: CoreHost,
         repeats: Repeats,
+        rings: Rings,
         journal: JournalWriter,
         marks: StateMarks,
         status: StatusFile,
@@ -77,6 +81,7 @@ class EngineLoop:
         self._sequencer = sequencer
         self._core = core
         self._repeats = repeats
+        self._rings = rings
         self._journal = journal
         self._marks = marks
         self._status = status
@@ -122,7 +127,7 @@ class EngineLoop:
                 self._tidy(now_s)
                 tidy_due = now_s + _TIDY_S
             busy = self._spin or self._gateway.commands or self._is_stopping
-            ready = self._readiness.poll(0.0 if busy else _TIDY_S)
+            ready = self._readiness.poll(0.0) if busy else self._sleep()
             started_ns = time.perf_counter_ns()
             self._read(ready, time.monotonic())
             if self._gateway.commands:
@@ -130,6 +135,20 @@ class EngineLoop:
             if self._gateway.queries:
                 self._answer_queries()
             self._gateway.flush()
+            if self._rings.are_there:
+                self._rings.serve(time.perf_counter_ns() + _RINGS_NS)
+
+    def _sleep(self) -> list[tuple[int, int]]:
+        """Wait for a socket. With rings, clients are told to send a frame behind a request."""
+        rings = self._rings
+        if not rings.are_there:
+            return self._readiness.poll(_TIDY_S)
+        rings.announce_sleep(True)
+        # A client that has not seen it sends no frame, so the rings are looked at once more; and as
+        # two processors may each miss what the other has just stored, the sleep is short.
+        ready = self._readiness.poll(0.0 if rings.are_asked() else _RING_SLEEP_S)
+        rings.announce_sleep(False)
+        return ready
 
     def _read(self, ready: list[tuple[int, int]], now_s: float) -> None:
         gateway = self._gateway
@@ -205,6 +224,7 @@ class EngineLoop:
 
     def _tidy(self, now_s: float) -> None:
         self._status.beat()
+        self._rings.tidy(now_s)
         self._gateway.tidy(now_s)
         self._gateway.flush()
         self._journal.prepare()

@@ -24,6 +24,10 @@ class Faults:
         self._name = name
         self._left = int(number or 1)
 
+    @property
+    def is_set(self) -> bool:
+        return bool(self._name)
+
     def at(self, point: str) -> None:
         """Die here if this is the passage that was asked for."""
         if point == self._name and self.is_due(point):

@@ -9,11 +9,12 @@ from typing import Final, Protocol
 
 from hotpath.runtime.authority import may_command, may_query
 from hotpath.runtime.metrics import Metrics
+from hotpath.runtime.privacy import accounts_of, masked
 from hotpath.runtime.repeats import Repeat
 from hotpath.runtime.session import Session
 from hotpath.runtime.stream_bound import ORDERS
 from shared.domain import records as r
-from shared.wire import frames
+from shared.wire import frames, ring_frames
 from shared.wire.frames import FrameError, GatewayCode
 from shared.wire.tokens import MEMBER, TokenError, TokenExpired, TokenVerifier
 
@@ -44,6 +45,14 @@ class Watcher(Protocol):
     def forget(self, descriptor: int) -> None: ...
 
 
+class RingHost(Protocol):
+    """What makes shared-memory rings for sessions, and drops them."""
+
+    def attach(self, session: Session, asked: ring_frames.RingAttach) -> str: ...
+
+    def detach(self, session: Session) -> None: ...
+
+
 PendingCommand = tuple[Session, int, bytes]  # session, request, the whole frame
 PendingQuery = tuple[Session, frames.Query]
 
@@ -71,7 +80,8 @@ class Gateway:
         self.sessions: dict[int, Session] = {}
         self.commands: deque[PendingCommand] = deque()
         self.queries: list[PendingQuery] = []
-        self._members: dict[int, list[Session]] = {}
+        self.members: dict[int, list[Session]] = {}
+        self.ring_host: RingHost | None = None
         self._touched: dict[int, Session] = {}  # those with something to send
 
     # --- reading -----------------------------------------------------------------------------
@@ -92,7 +102,7 @@ class Gateway:
             self._watcher.watch(session.descriptor, write=False)
             self._metrics.sessions_opened += 1
             if len(self.sessions) > MAX_SESSIONS:
-                self._end(session, GatewayCode.TOO_MANY_SESSIONS, f"at most {MAX_SESSIONS}")
+                self.end(session, GatewayCode.TOO_MANY_SESSIONS, f"at most {MAX_SESSIONS}")
 
     def read(self, session: Session, now_s: float) -> None:
         """Take in what the session has sent, and act on each whole frame."""
@@ -112,7 +122,7 @@ class Gateway:
             for frame in session.frames.feed(data):
                 self._take(session, frame)
         except FrameError as error:
-            self._end(session, error.code, str(error))
+            self.end(session, error.code, str(error))
 
     def _take(self, session: Session, frame: bytes) -> None:
         kind = frames.frame_type(frame)
@@ -126,6 +136,10 @@ class Gateway:
             self._take_query(session, frames.decode_query(frame))
         elif kind == frames.HEARTBEAT and len(frame) == frames.HEADER_BYTES:
             self._send(session, frames.HEARTBEAT_FRAME)
+        elif kind == frames.RING_ATTACH:
+            self._attach_ring(session, ring_frames.decode_ring_attach(frame))
+        elif kind == frames.RING_WAKE and len(frame) == frames.HEADER_BYTES:
+            pass  # it has woken the loop
         elif kind == frames.LOGOUT and len(frame) == frames.HEADER_BYTES:
             self._send(session, frames.LOGOUT_FRAME)
             session.is_closing = True
@@ -134,28 +148,28 @@ class Gateway:
 
     def _logon(self, session: Session, frame: bytes) -> None:
         if frames.frame_type(frame) != frames.LOGON:
-            self._end(session, GatewayCode.NOT_LOGGED_ON, "the first frame must be a logon")
+            self.end(session, GatewayCode.NOT_LOGGED_ON, "the first frame must be a logon")
             return
         logon = frames.decode_logon(frame)
         try:
             claims = self._verifier.verify(logon.token)
         except TokenExpired as error:
-            self._end(session, GatewayCode.TOKEN_EXPIRED, str(error))
+            self.end(session, GatewayCode.TOKEN_EXPIRED, str(error))
             return
         except TokenError as error:
-            self._end(session, GatewayCode.BAD_TOKEN, str(error))
+            self.end(session, GatewayCode.BAD_TOKEN, str(error))
             return
         kind = frames.MEMBER if claims.kind == MEMBER else frames.SERVICE
         if kind != logon.kind:
-            self._end(session, GatewayCode.BAD_TOKEN, "the token is for the other kind of session")
+            self.end(session, GatewayCode.BAD_TOKEN, "the token is for the other kind of session")
             return
         if logon.cancel_on_disconnect:
-            self._end(session, GatewayCode.NOT_AUTHORISED, "cancel on disconnect is reserved")
+            self.end(session, GatewayCode.NOT_AUTHORISED, "cancel on disconnect is reserved")
             return
         session.kind, session.account_id = kind, claims.account_id
         session.scopes, session.expires_s = claims.scopes, float(claims.expires_s)
         if kind == frames.MEMBER:
-            self._members.setdefault(session.account_id, []).append(session)
+            self.members.setdefault(session.account_id, []).append(session)
         self._send(session, self._accepted(claims.expires_s))
 
     def _accepted(self, expires_s: int) -> bytes:
@@ -204,6 +218,18 @@ class Gateway:
             session.queries += 1
             self.queries.append((session, query))
 
+    def _attach_ring(self, session: Session, asked: ring_frames.RingAttach) -> None:
+        if self.ring_host is None:
+            raise FrameError(GatewayCode.MALFORMED_FRAME, "no rings here")
+        try:
+            path = self.ring_host.attach(session, asked)
+        except FrameError as error:
+            if error.code.ends_session:
+                raise
+            self._refuse(session, asked.request, error.code, str(error))
+            return
+        self._send(session, ring_frames.encode_ring_attached(asked, path))
+
     # --- answering ---------------------------------------------------------------------------
 
     def answer(self, pending: PendingCommand, sequence: int, time_ns: int, events: bytes) -> None:
@@ -212,10 +238,10 @@ class Gateway:
         session.queued -= 1
         shown = events
         if session.kind == frames.MEMBER:
-            shown = _masked(events, session.account_id)
+            shown = masked(events, session.account_id)
         self._send(session, frames.encode_result(request, sequence, time_ns, shown))
-        if self._members:
-            self._report(session, sequence, time_ns, events)
+        if self.members:
+            self.report(session, sequence, time_ns, events)
 
     def answer_repeat(self, pending: PendingCommand, repeat: Repeat) -> None:
         """Send the first answer to an order that was sent again. Nobody else is told."""
@@ -223,22 +249,22 @@ class Gateway:
         session.queued -= 1
         events = repeat.events
         if session.kind == frames.MEMBER:
-            events = _masked(events, session.account_id)
+            events = masked(events, session.account_id)
         frame = frames.encode_repeat(request, repeat.sequence, repeat.time_ns, events, repeat.order)
         self._send(session, frame)
 
-    def _report(self, sender: Session, sequence: int, time_ns: int, events: bytes) -> None:
+    def report(self, sender: Session | None, sequence: int, time_ns: int, events: bytes) -> None:
         """Send execution reports to the members whose orders the events touched."""
         touched: dict[int, list[tuple[int, bytes]]] = {}
         for index, at in enumerate(range(0, len(events), frames.EVENT_BYTES)):
             event = events[at : at + frames.EVENT_BYTES]
-            for account in set(_accounts(event)):
-                if account in self._members:
+            for account in set(accounts_of(event)):
+                if account in self.members:
                     touched.setdefault(account, []).append((index, event))
         for account, found in touched.items():
-            shown = [(index, _masked(event, account)) for index, event in found]
+            shown = [(index, masked(event, account)) for index, event in found]
             report = frames.encode_report(sequence, time_ns, shown)
-            for member in self._members[account]:
+            for member in self.members[account]:
                 if member is not sender:
                     self._send(member, report)
 
@@ -256,14 +282,17 @@ class Gateway:
         self._metrics.refusals[code] += 1
         self._send(session, frames.encode_reject(request, code, text))
 
-    def _end(self, session: Session, code: GatewayCode, text: str) -> None:
+    def end(self, session: Session, code: GatewayCode, text: str) -> None:
+        """Say why a session ends, and end it. What it had queued still runs."""
+        if self.ring_host is not None:
+            self.ring_host.detach(session)
         self._metrics.refusals[code] += 1
         session.end(code, text)
         self._touched[session.descriptor] = session
 
     def end_all(self, code: GatewayCode, text: str) -> None:
         for session in list(self.sessions.values()):
-            self._end(session, code, text)
+            self.end(session, code, text)
         self.flush()
 
     def _send(self, session: Session, frame: bytes) -> None:
@@ -307,13 +336,15 @@ class Gateway:
         del self.sessions[session.descriptor]
         self._touched.pop(session.descriptor, None)
         session.is_closing = True
+        if self.ring_host is not None:
+            self.ring_host.detach(session)
         self._watcher.forget(session.descriptor)
         session.socket.close()
-        members = self._members.get(session.account_id)
+        members = self.members.get(session.account_id)
         if members is not None and session in members:
             members.remove(session)
             if not members:
-                del self._members[session.account_id]
+                del self.members[session.account_id]
 
     def tidy(self, now_s: float) -> None:
         """End the sessions whose time is over; called a few times a second."""
@@ -324,11 +355,11 @@ class Gateway:
                     self.drop(session)  # it does not even read why
             elif session.kind == 0:
                 if now_s - session.opened_s > LOGON_WITHIN_S:
-                    self._end(session, GatewayCode.NOT_LOGGED_ON, "no logon came")
+                    self.end(session, GatewayCode.NOT_LOGGED_ON, "no logon came")
             elif unix_s >= session.expires_s:
-                self._end(session, GatewayCode.TOKEN_EXPIRED, "log on with a new token")
+                self.end(session, GatewayCode.TOKEN_EXPIRED, "log on with a new token")
             elif session.kind == frames.MEMBER and now_s - session.heard_s > 3 * HEARTBEAT_S:
-                self._end(session, GatewayCode.IDLE, "no heartbeat")
+                self.end(session, GatewayCode.IDLE, "no heartbeat")
 
     def take_queries(self) -> Iterable[PendingQuery]:
         taken, self.queries = self.queries, []
@@ -337,40 +368,3 @@ class Gateway:
 
 def _word(data: bytes, at: int) -> int:
     return int.from_bytes(data[at : at + 8], "little", signed=True)
-
-
-def _accounts(event: bytes) -> tuple[int, int]:
-    """Return the accounts that an event concerns: its own, and the resting one of a trade."""
-    account = _word(event, 8 * r.E_ACCOUNT)
-    if event[0] == r.TRADE_EXECUTED:
-        return account & 0xFFFF_FFFF, account >> 32
-    return account, 0
-
-
-def _masked(events: bytes, account_id: int) -> bytes:
-    """Return the events without what tells a member who stood on the other side of its trades."""
-    for at in range(0, len(events), frames.EVENT_BYTES):
-        if events[at] == r.TRADE_EXECUTED:
-            break
-    else:
-        return events
-    shown = bytearray(events)
-    for at in range(0, len(events), frames.EVENT_BYTES):
-        if shown[at] != r.TRADE_EXECUTED:
-            continue
-        aggressor, resting = _accounts(events[at : at + frames.EVENT_BYTES])
-        if aggressor != account_id:
-            _clear(shown, at, r.E_ID, 0, 8)
-            _clear(shown, at, r.E_ACCOUNT, 0, 4)
-            _clear(shown, at, r.E_LEAVES, 0, 4)
-        if resting != account_id:
-            _clear(shown, at, r.E_CONTRA_ID, 0, 8)
-            _clear(shown, at, r.E_ACCOUNT, 4, 8)
-            _clear(shown, at, r.E_LEAVES, 4, 8)
-    return bytes(shown)
-
-
-def _clear(events: bytearray, event_at: int, word: int, first: int, end: int) -> None:
-    """Zero the bytes first … end of a word: 0 … 4 are its low half."""
-    start = event_at + 8 * word
-    events[start + first : start + end] = bytes(end - first)

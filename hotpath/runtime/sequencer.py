@@ -67,7 +67,7 @@ class Sequencer:
         self._waker = waker
         self._metrics = metrics
         self._faults = faults
-        self._time_ns = time_ns
+        self.time_ns = time_ns  # of the last batch
         self._clock = clock
         self.sequence = sequence  # of the last durable command
 
@@ -77,7 +77,7 @@ class Sequencer:
         `traces` are (number in the batch, trace) of those that carry one. Raises JournalFailed when
         they could not be made durable; the core is then ahead of the journal and must not be used.
         """
-        time_ns = self._time_ns = max(self._clock(), self._time_ns)
+        time_ns = self.time_ns = max(self._clock(), self.time_ns)
         first = self.sequence + 1
         applied = self._core.apply(commands, first, time_ns)
         count = len(applied.event_counts)
@@ -93,6 +93,15 @@ class Sequencer:
             traces,
             self._journal.synced_offset,
         )
+        self.store(record, first, count)
+        return Committed(first, time_ns, _split(applied))
+
+    def synced_bytes(self) -> int:
+        """Return what the next record says of what is on the disk."""
+        return self._journal.synced_offset
+
+    def store(self, record: bytes, first: int, count: int) -> None:
+        """Return when the record of applied commands is durable; raise JournalFailed as above."""
         started_ns = time.perf_counter_ns()
         self._journal.append(record, count)
         written_ns = time.perf_counter_ns()
@@ -102,7 +111,6 @@ class Sequencer:
         self._metrics.sync_latency.add(time.perf_counter_ns() - written_ns)
         self._faults.at(SYNCED)
         self._advance(first + count - 1)
-        return Committed(first, time_ns, _split(applied))
 
     def _advance(self, sequence: int) -> None:
         self.sequence = sequence

@@ -27,6 +27,7 @@ from hotpath.runtime.metrics import Metrics
 from hotpath.runtime.periodic_sync import PeriodicSync
 from hotpath.runtime.recovery import Known, Recovered, recover
 from hotpath.runtime.repeats import Repeats
+from hotpath.runtime.rings import Rings
 from hotpath.runtime.sequencer import Sequencer
 from hotpath.runtime.status_file import STARTING, StatusFile
 from hotpath.runtime.stream_bound import StreamBound
@@ -105,13 +106,17 @@ class _Engine:
             self._listener, verifier, readiness, self._metrics, facts, config.queue_commands
         )
         self._health.gateway, self._health.journal = self._gateway, self._journal
+        repeats = Repeats(JournalIndex(config.journal), self._core)
         self._loop = EngineLoop(
             listener=self._listener,
             readiness=readiness,
             gateway=self._gateway,
             sequencer=self._sequencer,
             core=self._core,
-            repeats=Repeats(JournalIndex(config.journal), self._core),
+            repeats=repeats,
+            rings=Rings(
+                self._gateway, self._sequencer, self._core, repeats, self._metrics, self._faults
+            ),
             journal=self._journal,
             marks=self._marks,
             status=self._status,

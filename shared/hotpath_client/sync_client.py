@@ -54,7 +54,7 @@ class SyncEngineClient:
         self._timeout_s = timeout_ms / 1000
         self._kind = session_kind
         self._lock = threading.Lock()
-        self._connection: _Connection | None = None
+        self._connection: Connection | None = None
         self._request = 0
 
     def submit(self, command: Command, *, traceparent: str = "") -> CommandResult:
@@ -153,17 +153,17 @@ class SyncEngineClient:
         self._request += 1
         return self._request
 
-    def _connected(self) -> "_Connection":
+    def _connected(self) -> "Connection":
         """Return a live session: the present one unless it was closed or nears its end."""
         if self._connection is not None and not self._connection.usable():
             self._drop()
         if self._connection is None:
-            self._connection = _Connection(
+            self._connection = Connection(
                 self._address, self._kind, self._token_source(), self._timeout_s
             )
         return self._connection
 
-    def _exchange(self, connection: "_Connection", requests: Sequence[bytes]) -> list[bytes]:
+    def _exchange(self, connection: "Connection", requests: Sequence[bytes]) -> list[bytes]:
         try:
             return connection.exchange(requests, time.monotonic() + self._timeout_s)
         except (OSError, frames.FrameError) as error:
@@ -179,7 +179,7 @@ class SyncEngineClient:
             self._connection = None
 
 
-class _Connection:
+class Connection:
     """One logged-on TCP connection."""
 
     def __init__(self, address: tuple[str, int], kind: int, token: str, timeout_s: float) -> None:
@@ -227,6 +227,10 @@ class _Connection:
         self._socket.settimeout(max(0.001, deadline - time.monotonic()))
         self._socket.sendall(b"".join(requests))
         return [self._next_answer(deadline) for _ in requests]
+
+    def send(self, data: bytes) -> None:
+        """Send a frame that is not answered."""
+        self._socket.sendall(data)
 
     def close(self) -> None:
         self._socket.close()

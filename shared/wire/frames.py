@@ -32,6 +32,9 @@ QUERY: Final = 7
 QUERY_RESULT: Final = 8
 HEARTBEAT: Final = 9
 LOGOUT: Final = 10
+RING_ATTACH: Final = 11
+RING_ATTACHED: Final = 12
+RING_WAKE: Final = 13  # the engine sleeps, and something waits in the ring; not answered
 
 MEMBER: Final = 1  # one account, order commands only, gets execution reports
 SERVICE: Final = 2  # acts for the account that each frame names, within the token's scopes
@@ -54,6 +57,7 @@ class GatewayCode(IntEnum):
     NOT_AUTHORISED = 1  # the token's kind or scopes do not allow this request
     ENGINE_BUSY = 2  # the command was not queued; try again later
     ANSWER_TOO_LARGE = 3  # ask for less depth
+    NO_RING = 4  # not on this host, too many of them, or a size that cannot be
     MALFORMED_FRAME = 100
     FRAME_TOO_LARGE = 101
     UNSUPPORTED_VERSION = 102
@@ -178,6 +182,7 @@ def frame(kind: int, body: bytes = b"") -> bytes:
 
 HEARTBEAT_FRAME: Final = frame(HEARTBEAT)
 LOGOUT_FRAME: Final = frame(LOGOUT)
+RING_WAKE_FRAME: Final = frame(RING_WAKE)
 
 
 def frame_length(buffer: bytes | bytearray, offset: int, max_bytes: int) -> int:

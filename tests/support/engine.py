@@ -71,10 +71,14 @@ class EngineProcess:
     def start(self, **environment: str) -> "EngineProcess":
         """Start and return when it is open; fail with its log when it does not open."""
         self.spawn(**environment)
+        self.await_open()
+        return self
+
+    def await_open(self) -> None:
+        """Return when it is open; fail with its log when it does not open."""
         wait_for(lambda: bool(self._opened()) or not self.is_running, "the engine opens")
         self.address = self._opened()
         assert self.address, self.log()
-        return self
 
     def spawn(self, **environment: str) -> None:
         """Start without waiting."""

@@ -82,4 +82,5 @@ def test_codes_from_a_hundred_up_end_the_session() -> None:
         GatewayCode.NOT_AUTHORISED,
         GatewayCode.ENGINE_BUSY,
         GatewayCode.ANSWER_TOO_LARGE,
+        GatewayCode.NO_RING,
     }

@@ -1,0 +1,95 @@
+"""The compiled way through a ring writes the journal's own records and counts as the core does."""
+
+import google_crc32c
+
+from hotpath.core.api import Engine
+from hotpath.runtime import faults, ring_batch, ring_loop
+from hotpath.runtime.ring_batch import ALLOWED, UNLIMITED, RingBatch, RingEnd
+from shared.domain import records as r
+from shared.domain.commands import CancelOrder, Command
+from shared.domain.ids import member_order_id
+from shared.wire import frames, journal, ring
+from shared.wire.journal import encode_batch
+from tests.support.engine import limit_order, market
+
+TRACE = bytes(range(24))
+ORDERS = bytes(kind == r.PLACE_ORDER for kind in range(256))
+
+
+def make_ring(words: int = 1 << 17) -> tuple[RingEnd, ring.QueueWriter]:
+    mapping = memoryview(bytearray(ring.ring_bytes(words, words))).cast("q")
+    reader, writer = ring.engine_queues(mapping, words, words)
+    requests, _ = ring.client_queues(mapping, words, words)
+    return RingEnd(reader, writer, bytes([ALLOWED]) * 256, 0), requests
+
+
+def send(requests: ring.QueueWriter, commands: list[Command], trace: bytes = b"") -> None:
+    flags = ring.FLAG_TRACE if trace else 0
+    for number, command in enumerate(commands):
+        words = [*memoryview(trace).cast("q"), *command.words()]
+        record = [len(words) + 2 | flags << 16, number, *words]
+        data = b"".join(word.to_bytes(8, "little", signed=True) for word in record)
+        requests.write(memoryview(data).cast("q"), 0, len(record))
+
+
+def test_a_record_is_what_encode_batch_gives() -> None:
+    end, requests = make_ring()
+    commands = [*market(), limit_order(1, 1, r.BUY, 100, 7), limit_order(2, 1, r.SELL, 100, 5)]
+    for trace in (b"", TRACE):
+        batch = RingBatch(Engine(), ORDERS)
+        batch.rings = [end]
+        send(requests, commands, trace)
+        batch.take(41, 1_000, UNLIMITED)
+        record = batch.record_bytes(4096, google_crc32c.value)
+
+        other = Engine()
+        counts, stamped = [], b""
+        for number, command in enumerate(commands):
+            words = list(command.words())
+            words[r.C_SEQUENCE], words[r.C_TIME_NS] = 41 + number, 1_000
+            data = b"".join(word.to_bytes(8, "little", signed=True) for word in words)
+            before = other.event_count
+            other.apply_bytes(data, 0)
+            counts.append(other.event_count - before)
+            stamped += data
+        traces = [(number, trace) for number in range(len(commands))] if trace else []
+        events = other.events_bytes()
+        assert record == encode_batch(41, 1_000, counts, stamped, events, traces, 4096)
+        assert batch.command_bytes(0) == stamped[: 8 * r.command_words(stamped[0])]
+        found = journal.decode_record(record)
+        assert found is not None
+        assert found.traces() == dict(traces)
+
+
+def test_only_so_many_are_admitted_and_cancels_always() -> None:
+    end, requests = make_ring()
+    batch = RingBatch(Engine(), ORDERS)
+    batch.rings = [end]
+    send(requests, market())
+    batch.take(1, 1, UNLIMITED)
+    orders: list[Command] = [limit_order(1, n, r.BUY, 100, 7) for n in range(1, 11)]
+    cancels: list[Command] = [_cancel(n) for n in range(1, 11)]
+    send(requests, [*orders, *cancels])
+    batch.take(100, 1, 4)
+    assert (batch.admitted, batch.count, batch.entry_count) == (4, 14, 20)
+
+
+def _cancel(number: int) -> Command:
+    return CancelOrder(1, member_order_id(1, number), 1)
+
+
+def test_constants_that_compiled_code_repeats_are_those_of_their_owners() -> None:
+    assert frames.GatewayCode(ring_batch.NOT_AUTHORISED).name == "NOT_AUTHORISED"
+    assert frames.GatewayCode(ring_batch.ENGINE_BUSY).name == "ENGINE_BUSY"
+    assert 8 * ring_batch.HEADER_WORDS == journal.RECORD_HEADER_BYTES
+    assert ring_batch.BATCH_KIND == journal.BATCH
+    for name in ("RECEIVED", "APPLIED", "ACKNOWLEDGED"):
+        assert getattr(ring_loop, name) == getattr(faults, name)
+
+
+def test_latencies_fall_between_their_bounds() -> None:
+    latencies = ring_loop.Latencies([10, 20])
+    for latency_ns, commands in ((10, 1), (11, 2), (21, 4)):
+        latencies.add(latency_ns, commands)
+    assert latencies.drain() == [1, 2, 4, 10 + 22 + 84]
+    assert latencies.drain() == [0, 0, 0, 0]
