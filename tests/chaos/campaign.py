@@ -86,7 +86,7 @@ class Campaign:
     def _kill_once(
         self, engine: EngineProcess, publisher: PublisherProcess, load: Load, notes: Path
     ) -> bool:
-        """Start, load, kill; return False when the engine refused to start again."""
+        """Start, load, kill; return False when journal or stream cannot be gone on with."""
         number = self.kills
         # Only a power cut tells an engine that lies from one that does not.
         is_cut = bool(self._broken) or number % 5 in _CUT_EVERY
@@ -105,11 +105,13 @@ class Campaign:
             publisher.start(fault if point == faults.PUBLISHED else "")
             if self._broken:
                 publisher.wait_open()  # or it may begin too late to tell anything
+        if self._note_diverged(publisher):
+            return False
         before_s, before = load.seconds, load.sent
         sender = load.start(engine.address, engine.issuer.service(SCOPES))
         self._wait_for_death(engine, publisher, point)
         if self._broken and publisher.is_running:
-            self._let_publish(engine)
+            self._let_publish(engine, publisher)
         if is_cut:
             publisher.close()
         sender.join(_DIES_WITHIN_S)
@@ -123,12 +125,23 @@ class Campaign:
         self.answered += load.sent - before
         return True
 
-    def _let_publish(self, engine: EngineProcess) -> None:
+    def _let_publish(self, engine: EngineProcess, publisher: PublisherProcess) -> None:
         """Let the publisher tell all that it may: what is told too early is then surely found."""
         with StatusFile(engine.journal, create=False) as status:
             wait_for(
-                lambda: status.published_sequence >= status.durable_sequence, "all is told", 30.0
+                lambda: (
+                    status.published_sequence >= status.durable_sequence or not publisher.is_running
+                ),
+                "all is told",
+                30.0,
             )
+
+    def _note_diverged(self, publisher: PublisherProcess) -> bool:
+        """Note and return whether the publisher found other things in the stream than it may."""
+        if not publisher.has_diverged:
+            return False
+        self.findings.add("changed", "the stream holds what the journal does not tell")
+        return True
 
     def _wait_for_death(
         self, engine: EngineProcess, publisher: PublisherProcess, point: str
@@ -158,7 +171,12 @@ class Campaign:
         if not publisher.is_running:
             publisher.start()
         with StatusFile(engine.journal, create=False) as status:
-            wait_for(lambda: status.published_sequence >= len(journal), "all is published", 60.0)
+            wait_for(
+                lambda: status.published_sequence >= len(journal) or publisher.has_diverged,
+                "all is published",
+                60.0,
+            )
+        self._note_diverged(publisher)
         stream = open_stream(self._stream_url)
         census.check_stream(stream, journal, self.findings)
         stream.close()

@@ -37,8 +37,18 @@ class PublisherProcess:
         return self
 
     def wait_open(self) -> None:
-        """Return when this process, the last one started, publishes."""
-        wait_for(lambda: self._openings() > self._opened_before, "the publisher is open", 30.0)
+        """Return when this process, the last one started, publishes or has given up."""
+        wait_for(
+            lambda: self._openings() > self._opened_before or not self.is_running,
+            "the publisher is open",
+            30.0,
+        )
+
+    @property
+    def has_diverged(self) -> bool:
+        """Whether it gave up because the stream holds what the journal does not tell."""
+        said = self.log_file.read_text(encoding="utf-8") if self.log_file.exists() else ""
+        return not self.is_running and "that this journal does not tell" in said
 
     def _openings(self) -> int:
         if not self.log_file.exists():
