@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from hotpath import build
 from hotpath.runtime.config import ConfigError, EngineConfig
-from hotpath.runtime.files import JournalFiles
+from hotpath.runtime.journal.files import JournalFiles
 
 log = logging.getLogger("engine")
 

@@ -5,11 +5,11 @@ import time
 
 from hotpath.build import CoreBuild
 from hotpath.runtime.config import EngineConfig
-from hotpath.runtime.gateway import Gateway
+from hotpath.runtime.gateway.order_entry import Gateway
 from hotpath.runtime.health import Document
-from hotpath.runtime.journal_writer import JournalWriter
+from hotpath.runtime.journal.status_file import OPEN, STATE_NAMES, StatusFile
+from hotpath.runtime.journal.writer import JournalWriter
 from hotpath.runtime.metrics import Metrics
-from hotpath.runtime.status_file import OPEN, STATE_NAMES, StatusFile
 
 
 class EngineHealth:

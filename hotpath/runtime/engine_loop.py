@@ -11,14 +11,14 @@ from typing import Final
 
 from hotpath.runtime.core_host import CoreHost
 from hotpath.runtime.faults import ACKNOWLEDGED, RECEIVED, Faults
-from hotpath.runtime.gateway import Gateway, PendingCommand
-from hotpath.runtime.journal_writer import JournalFailed, JournalWriter
-from hotpath.runtime.marks import StateMarks
+from hotpath.runtime.gateway.order_entry import Gateway, PendingCommand
+from hotpath.runtime.gateway.repeats import Repeats
+from hotpath.runtime.journal.marks import StateMarks
+from hotpath.runtime.journal.status_file import HALTED, OPEN, STOPPED, StatusFile
+from hotpath.runtime.journal.writer import JournalFailed, JournalWriter
 from hotpath.runtime.metrics import Metrics
-from hotpath.runtime.repeats import Repeats
-from hotpath.runtime.rings import Rings
+from hotpath.runtime.rings.attached import Rings
 from hotpath.runtime.sequencer import Sequencer
-from hotpath.runtime.status_file import HALTED, OPEN, STOPPED, StatusFile
 from hotpath.runtime.stream_bound import StreamBound
 from shared.domain import records as r
 from shared.wire import frames

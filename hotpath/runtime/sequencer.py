@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from hotpath.runtime.faults import APPLIED, SYNCED, WRITTEN, Faults
-from hotpath.runtime.journal_writer import JournalWriter
+from hotpath.runtime.journal.status_file import StatusFile
+from hotpath.runtime.journal.wake import Waker
+from hotpath.runtime.journal.writer import JournalWriter
 from hotpath.runtime.metrics import Metrics
-from hotpath.runtime.status_file import StatusFile
-from hotpath.runtime.wake import Waker
 from shared.wire.frames import EVENT_BYTES
 from shared.wire.journal import encode_batch
 

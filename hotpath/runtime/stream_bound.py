@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from hotpath.runtime.status_file import StatusFile
+from hotpath.runtime.journal.status_file import StatusFile
 from shared.domain import records as r
 from shared.domain import records_v2 as v2
 

@@ -16,22 +16,22 @@ from hotpath.runtime.core_host import CoreHost
 from hotpath.runtime.engine_health import EngineHealth
 from hotpath.runtime.engine_loop import EngineLoop, Readiness
 from hotpath.runtime.faults import Faults
-from hotpath.runtime.files import JournalFiles
-from hotpath.runtime.gateway import MAX_SESSIONS, EngineFacts, Gateway
+from hotpath.runtime.gateway.order_entry import MAX_SESSIONS, EngineFacts, Gateway
+from hotpath.runtime.gateway.repeats import Repeats
 from hotpath.runtime.health import HealthServer
-from hotpath.runtime.journal_index import JournalIndex
-from hotpath.runtime.journal_seek import find_place
-from hotpath.runtime.journal_writer import JournalLock, JournalWriter
-from hotpath.runtime.marks import StateMarks
+from hotpath.runtime.journal.files import JournalFiles
+from hotpath.runtime.journal.index import JournalIndex
+from hotpath.runtime.journal.marks import StateMarks
+from hotpath.runtime.journal.periodic_sync import PeriodicSync
+from hotpath.runtime.journal.recovery import Known, Recovered, recover
+from hotpath.runtime.journal.seek import find_place
+from hotpath.runtime.journal.status_file import STARTING, StatusFile
+from hotpath.runtime.journal.wake import Waker
+from hotpath.runtime.journal.writer import JournalLock, JournalWriter
 from hotpath.runtime.metrics import Metrics
-from hotpath.runtime.periodic_sync import PeriodicSync
-from hotpath.runtime.recovery import Known, Recovered, recover
-from hotpath.runtime.repeats import Repeats
-from hotpath.runtime.rings import Rings
+from hotpath.runtime.rings.attached import Rings
 from hotpath.runtime.sequencer import Sequencer
-from hotpath.runtime.status_file import STARTING, StatusFile
 from hotpath.runtime.stream_bound import StreamBound
-from hotpath.runtime.wake import Waker
 from shared.domain.ids import MAX_SEQUENCE
 from shared.wire import views
 from shared.wire.journal import EpochMark, JournalError, encode_epoch

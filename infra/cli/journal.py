@@ -85,7 +85,7 @@ def snapshot(keep: int, folder: Path | None, as_json: bool) -> None:
 def republish(first: int, prefix: str, url: str | None, folder: Path | None, as_json: bool) -> None:
     """Publish from a sequence on once more, into topics of another name. May be repeated."""
     with _view():
-        from hotpath.runtime import republish as again
+        from hotpath.runtime.publisher import republish as again
         from shared.ports.event_stream import StreamError
         from shared.streams import open_stream
 

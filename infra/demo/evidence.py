@@ -10,7 +10,7 @@ from typing import Any
 from defusedxml import ElementTree
 
 from functions.reporting.mifid import NAMESPACE
-from hotpath.runtime.journal_reader import JournalScan
+from hotpath.runtime.journal.reader import JournalScan
 from infra.local import aws, databases, deploy
 from infra.local.provision import engine_client
 from infra.local.settings import Settings

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from hotpath.runtime.journal_reader import JournalScan
+from hotpath.runtime.journal.reader import JournalScan
 from infra.demo.failover_load import Load
 from infra.local import keys, runner
 from infra.local.errors import StackError

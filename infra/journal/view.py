@@ -6,9 +6,9 @@ from types import ModuleType
 from typing import Any, Final
 
 from hotpath import build
-from hotpath.runtime.journal_reader import JournalScan
-from hotpath.runtime.recovery import recover
-from hotpath.runtime.snapshot_writer import SnapshotWriter
+from hotpath.runtime.journal.reader import JournalScan
+from hotpath.runtime.journal.recovery import recover
+from hotpath.runtime.journal.snapshot_writer import SnapshotWriter
 from shared.domain import records as r
 from shared.domain import records_v2 as v
 from shared.wire.journal import EPOCH, JournaledCommand

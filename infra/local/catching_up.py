@@ -6,7 +6,7 @@ import urllib.request
 from contextlib import closing
 from typing import Final
 
-from hotpath.runtime.status_file import StatusFile
+from hotpath.runtime.journal.status_file import StatusFile
 from infra.local.errors import StackError
 from infra.local.settings import Settings
 

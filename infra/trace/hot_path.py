@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from hotpath.runtime.journal_reader import JournalScan
+from hotpath.runtime.journal.reader import JournalScan
 from infra.trace.model import JOURNAL, STREAM, Hop
 from shared.domain import records as r
 from shared.domain.events import EngineEvent, decode_event

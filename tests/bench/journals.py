@@ -6,8 +6,8 @@ from typing import Final
 
 from hotpath.core.api import Engine
 from hotpath.runtime.batch import BatchApplier
-from hotpath.runtime.journal_reader import Tail
-from hotpath.runtime.journal_writer import JournalWriter
+from hotpath.runtime.journal.reader import Tail
+from hotpath.runtime.journal.writer import JournalWriter
 from shared.domain import records as r
 from shared.wire.journal import encode_batch
 from tests.bench.workloads import MIXES, Generator

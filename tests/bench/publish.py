@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from hotpath import build
-from hotpath.runtime.journal_reader import JournalScan
-from hotpath.runtime.record_messages import RecordMessages
-from hotpath.runtime.resume import partitions
-from hotpath.runtime.status_file import StatusFile
+from hotpath.runtime.journal.reader import JournalScan
+from hotpath.runtime.journal.status_file import StatusFile
+from hotpath.runtime.publisher.record_messages import RecordMessages
+from hotpath.runtime.publisher.resume import partitions
 from infra.local import kafka, runner, settings
 from infra.local.part import Part
 from infra.local.parts import redis

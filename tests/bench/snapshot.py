@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from hotpath.runtime.snapshot_names import newest_first
+from hotpath.runtime.journal.snapshot_names import newest_first
 from shared.domain import records as r
 from shared.wire import frames
 from shared.wire.tokens import SCOPES
@@ -87,7 +87,7 @@ def _measure(folder: Path, commands: int, rate: int, rounds: int) -> dict[str, A
 
 def _writer(engine: EngineProcess) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
-        [sys.executable, "-m", "hotpath.runtime.follower", "--once"],
+        [sys.executable, "-m", "hotpath.runtime.standby.follower", "--once"],
         cwd=ROOT,
         env=os.environ | {"TRADING_JOURNAL": str(engine.journal)},
         stderr=subprocess.DEVNULL,

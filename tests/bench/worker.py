@@ -17,8 +17,8 @@ from mypy_extensions import i64
 from hotpath import build
 from hotpath.core.api import Engine
 from hotpath.runtime.batch import BatchApplier
-from hotpath.runtime.journal_reader import Tail
-from hotpath.runtime.journal_writer import JournalWriter
+from hotpath.runtime.journal.reader import Tail
+from hotpath.runtime.journal.writer import JournalWriter
 from shared.domain import records as r
 from shared.wire.journal import encode_batch
 from tests.bench.workloads import Workload, read

@@ -9,7 +9,7 @@ from typing import Final
 import redis
 
 from hotpath.runtime import faults
-from hotpath.runtime.status_file import StatusFile
+from hotpath.runtime.journal.status_file import StatusFile
 from shared.streams import open_stream
 from shared.wire.tokens import SCOPES
 from tests.chaos import census

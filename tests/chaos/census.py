@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from hotpath.runtime.journal_reader import JournalScan
-from hotpath.runtime.resume import TOPICS
-from hotpath.runtime.stream_messages import messages
+from hotpath.runtime.journal.reader import JournalScan
+from hotpath.runtime.publisher.resume import TOPICS
+from hotpath.runtime.publisher.stream_messages import messages
 from shared.domain import records as r
 from shared.ports.event_stream import EventStream, TopicPartition
 from shared.wire import frames

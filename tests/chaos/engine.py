@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hotpath.runtime.__main__ import main
 from hotpath.runtime.config import EngineConfig
-from hotpath.runtime.files import JournalFiles
+from hotpath.runtime.journal.files import JournalFiles
 
 
 def open_files(config: EngineConfig) -> JournalFiles:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from hotpath.runtime.status_file import FILE_NAME
+from hotpath.runtime.journal.status_file import FILE_NAME
 
 SECTOR_BYTES: Final = 512
 DROPPED, TORN, GARBLED = "dropped", "torn", "garbled"

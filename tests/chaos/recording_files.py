@@ -13,9 +13,9 @@ import time
 from pathlib import Path
 from typing import Final
 
-from hotpath.runtime.files import JournalFiles
-from hotpath.runtime.status_file import StatusFile
-from hotpath.runtime.wake import Waker
+from hotpath.runtime.journal.files import JournalFiles
+from hotpath.runtime.journal.status_file import StatusFile
+from hotpath.runtime.journal.wake import Waker
 from shared.wire.journal import BATCH, decode_record
 
 ACK_BEFORE_SYNC: Final = "ack-before-sync"

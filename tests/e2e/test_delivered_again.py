@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from hotpath.runtime.resume import POSITION_FILE
+from hotpath.runtime.publisher.resume import POSITION_FILE
 from infra.demo.evidence import Evidence
 from infra.local import packaging
 from infra.local.consumers.routes import read_routes

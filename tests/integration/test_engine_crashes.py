@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hotpath.runtime.journal_reader import JournalScan, segment_paths
+from hotpath.runtime.journal.reader import JournalScan, segment_paths
 from shared.domain import records as r
 from shared.ports.engine import (
     CommandResult,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hotpath.runtime.journal_reader import JournalScan
+from hotpath.runtime.journal.reader import JournalScan
 from shared.domain import records as r
 from shared.domain.commands import AddAccount, CancelOrder, MassCancel, MoveCash
 from shared.domain.events import EngineEvent

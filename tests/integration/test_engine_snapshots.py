@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from hotpath.runtime.journal_reader import segment_paths
-from hotpath.runtime.recovery import recover
-from hotpath.runtime.snapshot_names import newest_first
-from hotpath.runtime.snapshot_writer import SnapshotWriter
+from hotpath.runtime.journal.reader import segment_paths
+from hotpath.runtime.journal.recovery import recover
+from hotpath.runtime.journal.snapshot_names import newest_first
+from hotpath.runtime.journal.snapshot_writer import SnapshotWriter
 from shared.domain import records as r
 from tests.support.engine import ROOT, EngineProcess, engine, limit_order
 
@@ -21,7 +21,7 @@ __all__ = ["engine"]
 def follow_once(engine: EngineProcess) -> str:
     """Run the follower until it has written one snapshot; return its log."""
     done = subprocess.run(
-        [sys.executable, "-m", "hotpath.runtime.follower", "--once"],
+        [sys.executable, "-m", "hotpath.runtime.standby.follower", "--once"],
         cwd=ROOT,
         env=os.environ | {"TRADING_JOURNAL": str(engine.journal)},
         capture_output=True,

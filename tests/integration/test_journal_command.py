@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hotpath.runtime.journal_reader import segment_paths
+from hotpath.runtime.journal.reader import segment_paths
 from shared.domain import records as r
 from tests.support.engine import EngineProcess, engine, limit_order
 

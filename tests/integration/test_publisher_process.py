@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import redis as redis_client
 
-from hotpath.runtime.resume import TOPICS
+from hotpath.runtime.publisher.resume import TOPICS
 from shared.domain import records as r
 from shared.ports.event_stream import EventStream, Message
 from shared.streams import open_stream

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from hotpath.core.api import Engine
-from hotpath.runtime.hot_state import HotState
-from hotpath.runtime.recovery import JournalDiverged, recover
-from hotpath.runtime.snapshots import write_snapshot
-from hotpath.runtime.status_file import StatusFile
+from hotpath.runtime.journal.recovery import JournalDiverged, recover
+from hotpath.runtime.journal.snapshots import write_snapshot
+from hotpath.runtime.journal.status_file import StatusFile
+from hotpath.runtime.standby.hot_state import HotState
 from shared.domain import records as r
 from shared.domain.commands import MoveCash
 from shared.domain.ids import SOURCE_LEDGER, administrative_id

@@ -9,7 +9,7 @@ import httpx
 import pytest
 import redis as redis_client
 
-from hotpath.runtime.resume import TOPICS
+from hotpath.runtime.publisher.resume import TOPICS
 from hotpath.runtime.stream_bound import REASON
 from shared.domain import records as r
 from shared.domain.commands import CancelOrder, MoveCash

@@ -5,7 +5,7 @@ import pytest
 
 from functions.orders.lifecycle import OrderState, fold, is_step, new_order
 from hotpath.feed.market import Market
-from hotpath.runtime.stream_messages import messages
+from hotpath.runtime.publisher.stream_messages import messages
 from shared.domain import records as r
 from shared.wire.journal import JournaledCommand
 from shared.wire.stream_events import (

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hotpath.core.api import Engine
-from hotpath.runtime.journal_reader import JournalScan
-from hotpath.runtime.recovery import recover
-from hotpath.runtime.stream_messages import messages
+from hotpath.runtime.journal.reader import JournalScan
+from hotpath.runtime.journal.recovery import recover
+from hotpath.runtime.publisher.stream_messages import messages
 from shared.domain import records as r
 from shared.ports.event_stream import TopicPartition
 from shared.wire import frames

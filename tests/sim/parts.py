@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Final
 
 from hotpath.runtime.core_host import CoreHost
-from hotpath.runtime.journal_index import JournalIndex
-from hotpath.runtime.journal_writer import JournalWriter
+from hotpath.runtime.gateway.repeats import Repeats
+from hotpath.runtime.journal.index import JournalIndex
+from hotpath.runtime.journal.recovery import recover
+from hotpath.runtime.journal.status_file import OPEN, StatusFile
+from hotpath.runtime.journal.wake import Waker
+from hotpath.runtime.journal.writer import JournalWriter
 from hotpath.runtime.metrics import Metrics
-from hotpath.runtime.publishing import Publisher
-from hotpath.runtime.recovery import recover
-from hotpath.runtime.repeats import Repeats
+from hotpath.runtime.publisher.publishing import Publisher
 from hotpath.runtime.sequencer import Sequencer
-from hotpath.runtime.status_file import OPEN, StatusFile
-from hotpath.runtime.wake import Waker
 from shared.wire import frames
 from shared.wire.journal import EpochMark, encode_epoch
 from tests.sim.world import FailingFiles, SimulatedFaults, World

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from hotpath.runtime.journal_writer import JournalFailed
-from hotpath.runtime.resume import TOPICS
-from hotpath.runtime.snapshot_writer import SnapshotWriter
+from hotpath.runtime.journal.snapshot_writer import SnapshotWriter
+from hotpath.runtime.journal.writer import JournalFailed
+from hotpath.runtime.publisher.resume import TOPICS
 from shared.ports.event_stream import StreamUnavailable
 from shared.wire.journal import JournalError
 from shared.wire.stream_events import PARTITIONS

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from hotpath.runtime.faults import Faults
-from hotpath.runtime.files import JournalFiles
-from hotpath.runtime.status_file import FILE_NAME
+from hotpath.runtime.journal.files import JournalFiles
+from hotpath.runtime.journal.status_file import FILE_NAME
 from shared.ports.event_stream import StreamUnavailable
 from tests.chaos.power_cut import spoil
 

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from hotpath.core.api import Engine as Core
-from hotpath.runtime.stream_messages import messages
+from hotpath.runtime.publisher.stream_messages import messages
 from shared.domain import records as r
 from shared.domain.commands import AddAccount, Command, DepositShares, MoveCash
 from shared.domain.events import decode_event

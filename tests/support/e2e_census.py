@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hotpath.runtime.journal_reader import JournalScan
+from hotpath.runtime.journal.reader import JournalScan
 from infra.trace.hot_path import messages
 from shared.domain import records as r
 from shared.domain.ids import trade_id

@@ -5,9 +5,9 @@ from tests.support.published import expected, stored, wait_until_published
 
 import uuid
 
-from hotpath.runtime.journal_reader import JournalScan
-from hotpath.runtime.resume import TOPICS
-from hotpath.runtime.stream_messages import messages
+from hotpath.runtime.journal.reader import JournalScan
+from hotpath.runtime.publisher.resume import TOPICS
+from hotpath.runtime.publisher.stream_messages import messages
 from shared.ports.event_stream import EventStream, Message, TopicPartition
 from shared.wire.stream_events import PARTITIONS
 from tests.support.engine import EngineProcess, wait_for

@@ -2,8 +2,8 @@
 
 import pytest
 
-from hotpath.runtime.authority import SCOPE_OF_COMMAND, may_command
-from hotpath.runtime.session import Session
+from hotpath.runtime.gateway.authority import SCOPE_OF_COMMAND, may_command
+from hotpath.runtime.gateway.session import Session
 from shared.domain import records as r
 from shared.domain import records_v2 as v
 from shared.domain.ids import SOURCE_BACKOFFICE, administrative_id, member_order_id

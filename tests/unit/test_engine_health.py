@@ -12,8 +12,8 @@ from hotpath.build import CoreBuild
 from hotpath.runtime.config import EngineConfig
 from hotpath.runtime.engine_health import EngineHealth
 from hotpath.runtime.health import HealthServer
+from hotpath.runtime.journal.status_file import OPEN, STARTING, StatusFile
 from hotpath.runtime.metrics import Metrics
-from hotpath.runtime.status_file import OPEN, STARTING, StatusFile
 from shared.domain.reject_codes import RejectCode
 from shared.wire.frames import GatewayCode
 

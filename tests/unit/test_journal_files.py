@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from hotpath.runtime.files import JournalFiles
-from hotpath.runtime.journal_reader import JournalScan, JournalTail, Tail, segment_paths
-from hotpath.runtime.journal_writer import (
+from hotpath.runtime.journal.files import JournalFiles
+from hotpath.runtime.journal.periodic_sync import PeriodicSync
+from hotpath.runtime.journal.reader import JournalScan, JournalTail, Tail, segment_paths
+from hotpath.runtime.journal.writer import (
     JournalFailed,
     JournalLock,
     JournalLocked,
     JournalWriter,
 )
-from hotpath.runtime.periodic_sync import PeriodicSync
 from shared.domain.commands import CancelOrder
 from shared.wire.journal import (
     FORMAT_VERSION,

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from hotpath.runtime import journal_index
-from hotpath.runtime.journal_index import JournalIndex
-from hotpath.runtime.journal_reader import Tail, segment_paths
-from hotpath.runtime.journal_writer import JournalWriter
+from hotpath.runtime.journal import index as journal_index
+from hotpath.runtime.journal.index import JournalIndex
+from hotpath.runtime.journal.reader import Tail, segment_paths
+from hotpath.runtime.journal.writer import JournalWriter
 from shared.domain.commands import CancelOrder
 from shared.wire.journal import EpochMark, encode_batch, encode_epoch
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from hotpath.runtime.journal_reader import JournalScan, Tail, segment_number
-from hotpath.runtime.journal_seek import find_place
-from hotpath.runtime.journal_writer import JournalWriter
+from hotpath.runtime.journal.reader import JournalScan, Tail, segment_number
+from hotpath.runtime.journal.seek import find_place
+from hotpath.runtime.journal.writer import JournalWriter
 from shared.domain import records as r
 from shared.domain.commands import CancelOrder
 from shared.wire.journal import encode_batch

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from hotpath.core.api import Engine
-from hotpath.runtime import publishing, resume
 from hotpath.runtime.batch import BatchApplier
-from hotpath.runtime.journal_reader import JournalScan, Tail
-from hotpath.runtime.journal_writer import JournalWriter
-from hotpath.runtime.publishing import Publisher
-from hotpath.runtime.resume import StreamDiverged
-from hotpath.runtime.status_file import StatusFile
-from hotpath.runtime.stream_messages import messages
+from hotpath.runtime.journal.reader import JournalScan, Tail
+from hotpath.runtime.journal.status_file import StatusFile
+from hotpath.runtime.journal.writer import JournalWriter
+from hotpath.runtime.publisher import publishing, resume
+from hotpath.runtime.publisher.publishing import Publisher
+from hotpath.runtime.publisher.resume import StreamDiverged
+from hotpath.runtime.publisher.stream_messages import messages
 from shared.domain import records as r
 from shared.domain.commands import Command
 from shared.ports.event_stream import TopicPartition

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from hotpath.runtime.record_messages import RecordMessages
-from hotpath.runtime.stream_messages import messages
+from hotpath.runtime.publisher.record_messages import RecordMessages
+from hotpath.runtime.publisher.stream_messages import messages
 from shared.domain import records as r
 from shared.domain import records_v2 as v
 from shared.domain.ids import member_order_id

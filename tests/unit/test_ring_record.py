@@ -3,8 +3,10 @@
 import google_crc32c
 
 from hotpath.core.api import Engine
-from hotpath.runtime import faults, ring_batch, ring_loop
-from hotpath.runtime.ring_batch import ALLOWED, UNLIMITED, RingBatch, RingEnd
+from hotpath.runtime import faults
+from hotpath.runtime.rings import batch as ring_batch
+from hotpath.runtime.rings import loop as ring_loop
+from hotpath.runtime.rings.batch import ALLOWED, UNLIMITED, RingBatch, RingEnd
 from shared.domain import records as r
 from shared.domain.commands import CancelOrder, Command
 from shared.domain.ids import member_order_id

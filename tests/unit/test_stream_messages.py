@@ -2,7 +2,7 @@
 
 import msgspec
 
-from hotpath.runtime.stream_messages import messages
+from hotpath.runtime.publisher.stream_messages import messages
 from shared.domain import records as r
 from shared.domain import records_v2 as v
 from shared.domain.commands import PlaceOrder, ReplaceOrder

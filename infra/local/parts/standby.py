@@ -13,7 +13,7 @@ def follower(settings: Settings) -> Part:
     return python_part(
         settings,
         "follower",
-        "hotpath.runtime.follower",
+        "hotpath.runtime.standby.follower",
         environment={
             "TRADING_JOURNAL": str(settings.journal),
             "TRADING_HEALTH_FILE": str(heartbeat),

@@ -1,0 +1,162 @@
+"""Publishes the durable journal to the event stream, each message once in effect.
+
+On start it fences its predecessor, finds in the stream how far that came, and goes on from there in
+each partition.
+"""
+
+import fcntl
+import logging
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from hotpath.runtime.faults import PUBLISHED, Faults
+from hotpath.runtime.journal.reader import JournalTail
+from hotpath.runtime.journal.status_file import StatusFile
+from hotpath.runtime.metrics import PublisherMetrics
+from hotpath.runtime.publisher.record_messages import RecordMessages
+from hotpath.runtime.publisher.resume import (
+    BATCH_BYTES,
+    TOPICS,
+    Resume,
+    partitions,
+    save_checkpoint,
+)
+from shared.ports.event_stream import EventStream, Message, StreamWriter
+from shared.wire.stream_events import PARTITIONS
+
+log = logging.getLogger("publisher")
+
+EPOCH_FILE: Final = "publisher.epoch"
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Messages to publish together, and the last sequence that they tell of."""
+
+    messages: list[Message]
+    last_sequence: int
+
+
+class Publisher:
+    """Follows one journal and writes one shard's messages."""
+
+    def __init__(
+        self,
+        journal: Path,
+        stream: EventStream,
+        status: StatusFile,
+        faults: Faults | None = None,
+        metrics: PublisherMetrics | None = None,
+    ) -> None:
+        self._journal = journal
+        self._stream = stream
+        self._status = status
+        self._messages = RecordMessages(status.shard)
+        self._faults = faults or Faults()
+        self._metrics = metrics or PublisherMetrics()
+        self._tail = JournalTail(journal)
+        self._writer: StreamWriter | None = None
+        self._resume: Resume | None = None  # until the journal is read beyond what it knows
+        self._pending = _Batch([], 0)
+
+    def open(self) -> None:
+        """Fence the predecessor, then find out how far it came.
+
+        Raises
+        ------
+        WriterFenced
+            A publisher with a higher epoch is there.
+        StreamError
+            The stream cannot be used now; call again.
+        """
+        self._stream.ensure_topics({topic: PARTITIONS[topic] for topic in TOPICS})
+        epoch = next_epoch(self._journal)
+        self._writer = self._stream.writer(f"publisher-{self._status.shard}", epoch)
+        try:
+            self._resume = Resume(self._stream, self._journal)
+        except BaseException:
+            self._writer.close()
+            self._writer = None
+            raise
+        if self._resume.place is not None:
+            self._tail.go_to(self._resume.place.path, self._resume.place.offset)
+        first = self._resume.first_sequence
+        self._pending = _Batch([], first - 1)
+        self._status.published_sequence = first - 1
+        log.info("publishing with epoch %d from sequence %d on", epoch, first)
+
+    @property
+    def is_open(self) -> bool:
+        return self._writer is not None
+
+    @property
+    def read_sequence(self) -> int:
+        """Return the last sequence taken from the journal."""
+        return self._pending.last_sequence
+
+    def step(self) -> bool:
+        """Publish some of what is durable and not yet published; return whether there was any.
+
+        Raises StreamError when the stream failed; the next call goes on with the same messages.
+        StreamDiverged when the stream holds what this journal does not say.
+        """
+        assert self._writer is not None, "open() comes first"
+        if not self._pending.messages and not self._take_more():
+            return False
+        batch = self._pending
+        if batch.messages:
+            started_ns = time.perf_counter_ns()
+            self._writer.publish(batch.messages)
+            self._faults.at(PUBLISHED)
+            self._metrics.publish_latency.add(time.perf_counter_ns() - started_ns)
+            self._metrics.messages += len(batch.messages)
+            self._metrics.batches += 1
+            batch.messages = []
+        self._status.published_sequence = batch.last_sequence
+        return True
+
+    def save_checkpoint(self) -> None:
+        """Note how far everything is stored, so that a loss in the stream is noticed."""
+        save_checkpoint(self._stream, self._journal, self._status.published_sequence)
+
+    def trim(self, keep_messages: int) -> int:
+        """Let the stream forget what is old and committed; return how many messages."""
+        return sum(self._stream.trim(partition, keep_messages) for partition in partitions())
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+        self._tail.close()
+
+    def _take_more(self) -> bool:
+        """Read the next batch; return whether there was anything.
+
+        Not ahead of time in a thread: both need the interpreter, and change hands at a loss.
+        """
+        records = self._tail.read(self._status.durable_sequence, BATCH_BYTES)
+        for record in records:
+            found = self._messages.of(record)
+            if self._resume is not None:
+                found = self._resume.missing(found, record.last_sequence)
+                if record.first_sequence > self._resume.last_sequence:
+                    self._resume = None
+            self._pending.messages += found
+            self._pending.last_sequence = record.last_sequence
+        return bool(records)
+
+
+def next_epoch(journal: Path) -> int:
+    """Return a number higher than every one given before for this journal, and remember it."""
+    descriptor = os.open(journal / EPOCH_FILE, os.O_RDWR | os.O_CREAT, 0o600)
+    with os.fdopen(descriptor, "r+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        epoch = int(file.read() or 0) + 1
+        file.seek(0)
+        file.write(str(epoch))
+        file.flush()
+        os.fsync(file.fileno())
+    return epoch

@@ -1,0 +1,56 @@
+"""The messages about whole journal records: the compiled encoder, and `stream_messages` for the
+commands that it leaves to it."""
+
+from struct import unpack_from
+from typing import Final
+
+from hotpath.runtime.publisher.message_encoder import MessageEncoder
+from hotpath.runtime.publisher.stream_messages import messages, trace_headers
+from shared.domain import records as r
+from shared.domain.reject_codes import CancelReason
+from shared.ports.event_stream import Message
+from shared.wire.journal import JournaledCommand, Record
+from shared.wire.stream_events import MARKET_DATA, ORDER_EVENTS, PARTITIONS, TRADE_EXECUTIONS
+
+_TOPICS: Final = (ORDER_EVENTS, TRADE_EXECUTIONS, MARKET_DATA)
+_EVENT_BYTES: Final = 8 * r.EVENT_WORDS
+
+
+class RecordMessages:
+    """What the stream is told about one shard's records."""
+
+    def __init__(self, shard: int) -> None:
+        self._shard = shard
+        partitions = (PARTITIONS[_TOPICS[0]], PARTITIONS[_TOPICS[1]], PARTITIONS[_TOPICS[2]])
+        reasons = {int(reason): reason.name for reason in CancelReason}
+        self._encoder = MessageEncoder(shard, _TOPICS, partitions, reasons, Message, trace_headers)
+
+    def of(self, record: Record) -> list[Message]:
+        """Return the messages in the order in which they are published."""
+        if not record.count:
+            return []
+        traces = record.traces() if record.trace_count else {}
+
+        def tell(number: int, at: int, words: int, event_at: int, events: int) -> list[Message]:
+            command = JournaledCommand(
+                sequence=record.first_sequence + number,
+                time_ns=record.time_ns,
+                words=unpack_from(f"<{words}q", record.data, at),
+                events=tuple(
+                    unpack_from(f"<{r.EVENT_WORDS}q", record.data, event_at + _EVENT_BYTES * index)
+                    for index in range(events)
+                ),
+                trace=traces.get(number, b""),
+            )
+            return [message for _, message in messages(self._shard, command)]
+
+        return self._encoder.encode(
+            record.data,
+            record.first_sequence,
+            record.time_ns,
+            record.event_counts(),
+            record.commands_at,
+            record.events_at,
+            traces,
+            tell,
+        )
