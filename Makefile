@@ -1,6 +1,6 @@
 # Every command of this checkout. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help fuzz-core2 planted-faults setup chaos fuzz-api demo up down status test test-kafka-outages lint format bench fuzz-core wheel ci generate generated lock coverage clean synth
+.PHONY: help planted-faults setup chaos fuzz-api demo up down status test test-kafka-outages lint format bench fuzz-core wheel ci generate generated lock coverage clean synth
 BIN := .venv/bin
 PYTEST_ARGS ?=
 
@@ -52,17 +52,14 @@ format: setup ## let ruff mend style
 bench: setup ## measure the engine; figures in docs/PERFORMANCE.md
 	@$(BIN)/trading bench
 
-fuzz-core: setup ## compare the core with the naive book: COMMANDS=10000000 SEEDS=20
-	@$(BIN)/python -m tests.reference --commands $(or $(COMMANDS),200000) --seeds $(or $(SEEDS),4)
+fuzz-core: setup ## compare the core with the naive market: COMMANDS=10000000 SEEDS=20
+	@$(BIN)/python -m tests.reference --commands $(or $(COMMANDS),200000) --seeds $(or $(SEEDS),4) --jobs 2
 
 fuzz-api: setup ## send requests made from the API's document: CASES=20000
 	@API_CASES=$(or $(CASES),2000) $(BIN)/python -m pytest tests/security $(PYTEST_ARGS)
 
-fuzz-core2: setup ## compare the core of rules 2 with the naive market: COMMANDS=10000000 SEEDS=20
-	@$(BIN)/python -m tests.reference.rules2 --commands $(or $(COMMANDS),200000) --seeds $(or $(SEEDS),4) --jobs 2
-
-planted-faults: setup ## put lines of the core of rules 2 wrong: the fuzzer finds each
-	@$(BIN)/python -m tests.reference.rules2.planted_faults
+planted-faults: setup ## put lines of the core wrong: the fuzzer finds each
+	@$(BIN)/python -m tests.reference.planted_faults
 
 chaos: setup ## kill the engine under load: KILLS=1000, BREAK=ack-before-sync|publish-before-sync
 	@$(BIN)/python -m tests.chaos --kills $(or $(KILLS),100) --break "$(BREAK)" $(if $(SEED),--seed $(SEED))

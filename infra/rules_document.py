@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from shared.domain.order_rules import DIMENSIONS, Combination, Refusal, order_rules
-from shared.domain.reject_codes_v2 import CancelReasonV2, RejectCodeV2
+from shared.domain.reject_codes import CancelReason, RejectCode
 
 DOCUMENT: Final = Path(__file__).resolve().parent.parent / "docs" / "RULES.md"
 _TABLE: Final = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -74,12 +74,12 @@ def _priority() -> str:
 
 
 def _codes() -> str:
-    rows = [(str(c.value), f"`{c.name}`", _FAMILIES[c.value // 100]) for c in RejectCodeV2]
+    rows = [(str(c.value), f"`{c.name}`", _FAMILIES[c.value // 100]) for c in RejectCode]
     return _rows("| number | code | family |", rows)
 
 
 def _reasons() -> str:
-    return _rows("| number | reason |", [(str(c.value), f"`{c.name}`") for c in CancelReasonV2])
+    return _rows("| number | reason |", [(str(c.value), f"`{c.name}`") for c in CancelReason])
 
 
 _TABLES: Final[dict[str, Callable[[], str]]] = {

@@ -7,7 +7,7 @@ from typing import Final
 from functions.backoffice.models import ActionAnswer, ActionRequest, AuditAnswer, AuditEntry
 from shared.domain.commands import Command
 from shared.domain.ids import SOURCE_BACKOFFICE, administrative_id
-from shared.domain.reject_codes_v2 import RejectCodeV2
+from shared.domain.reject_codes import RejectCode
 from shared.edge.tracing import current_traceparent, trace_id
 from shared.ports.engine import Engine
 from shared.postgres.outbox import Outbox
@@ -86,7 +86,7 @@ def list_actions(source: PoolSource, before: int | None, limit: int) -> AuditAns
 
 def _code_name(code: int) -> str:
     try:
-        return RejectCodeV2(code).name.lower()
+        return RejectCode(code).name.lower()
     except ValueError:
         return f"code_{code}"
 

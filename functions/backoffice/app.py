@@ -257,8 +257,6 @@ def _carry_out(action: actions.Action, request: ActionRequest) -> Response:
 
 def _amended(trade_id: str, corrected: dict[str, int] | None) -> dict[str, Any]:
     """Amend a trade in settlement, where it must not be under way; return its terms until then."""
-    if not market.engine_amends_trades():
-        raise Problem(422, "not_available", "The engine does not amend trades.")
     found = SettlementService().amend_trade(_number(trade_id, "trade_id"), corrected)
     match found["outcome"]:
         case "NOT_FOUND":

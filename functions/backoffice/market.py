@@ -5,7 +5,7 @@ from typing import Any, Final
 from functions.backoffice.actions import Action
 from functions.backoffice.models import CorrectTradeRequest, KillSwitchRequest
 from shared.domain import names
-from shared.domain import records_v2 as v
+from shared.domain import records as r
 from shared.domain.commands import SetInstrumentState
 from shared.domain.ids import MAX_ACCOUNT_ID
 from shared.domain.instruments import Instrument
@@ -18,11 +18,10 @@ from shared.domain.market_commands import (
     TradeTerms,
     Uncross,
 )
-from shared.domain.records import RULES_VERSION
 
 ALL_INSTRUMENTS: Final = "ALL"
 _SESSIONS: Final = names.numbers(names.SESSIONS)
-_SCOPES: Final = {"ACCOUNT": v.KILL_ACCOUNT, "GROUP": v.KILL_GROUP, "FIRM": v.KILL_FIRM}
+_SCOPES: Final = {"ACCOUNT": r.KILL_ACCOUNT, "GROUP": r.KILL_GROUP, "FIRM": r.KILL_FIRM}
 
 
 def halt(instrument: Instrument) -> Action:
@@ -80,11 +79,6 @@ def set_kill_switch(request: KillSwitchRequest) -> Action | None:
         lambda id_: SetKillSwitch(id_, scope, target, on),
         "ON" if on else "OFF",
     )
-
-
-def engine_amends_trades() -> bool:
-    """Return whether the engine knows busts and corrections: rules 1 do not."""
-    return RULES_VERSION >= 2
 
 
 def bust(trade_id: str, trade: dict[str, Any]) -> Action:

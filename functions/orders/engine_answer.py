@@ -10,9 +10,8 @@ from msgspec import structs
 
 from shared.domain import names
 from shared.domain import records as r
-from shared.domain import records_v2 as v
 from shared.domain.commands import PlaceOrder
-from shared.domain.events import AnyRejectCode, EngineEvent
+from shared.domain.events import EngineEvent
 from shared.domain.extended_orders import PlaceExtendedOrder
 from shared.domain.ids import trade_id
 from shared.domain.reject_codes import RejectCode
@@ -27,15 +26,15 @@ _STEPS: Final = {
     r.ORDER_RESTED: "RESTED",
     r.ORDER_CANCELLED: "CANCELLED",
     r.ORDER_REPLACED: "REPLACED",
-    v.ORDER_TRIGGERED: "TRIGGERED",
-    v.ORDER_EXPIRED: "EXPIRED",
-    v.ORDER_REPRICED: "REPRICED",
-    v.ORDER_REPLENISHED: "REPLENISHED",
-    v.ORDER_REDUCED: "REDUCED",
+    r.ORDER_TRIGGERED: "TRIGGERED",
+    r.ORDER_EXPIRED: "EXPIRED",
+    r.ORDER_REPRICED: "REPRICED",
+    r.ORDER_REPLENISHED: "REPLENISHED",
+    r.ORDER_REDUCED: "REDUCED",
 }
 
 
-def refusal(result: CommandResult) -> AnyRejectCode | None:
+def refusal(result: CommandResult) -> RejectCode | None:
     """Return why the engine refused the command; None when it was carried out."""
     for event in result.events:
         if event.kind == r.REJECTED:
@@ -109,7 +108,7 @@ def _fill(event: EngineEvent, origin: Origin, is_contra: bool) -> OrderEvent:
         last_price_ticks=event.price_ticks,
         last_quantity_lots=event.quantity_lots,
         trade_id=str(trade_id(origin.shard, event.sequence, event.index)),
-        liquidity="AUCTION" if event.flags & v.FLAG_AUCTION else liquidity,
+        liquidity="AUCTION" if event.flags & r.FLAG_AUCTION else liquidity,
     )
     if not is_contra:
         return fill
@@ -144,18 +143,18 @@ def _step(
                 price_ticks=event.price_ticks,
                 quantity_lots=event.quantity_lots,
             )
-        case r.ORDER_RESTED | v.ORDER_TRIGGERED:
+        case r.ORDER_RESTED | r.ORDER_TRIGGERED:
             return structs.replace(step, price_ticks=event.price_ticks)
-        case v.ORDER_REPRICED:
+        case r.ORDER_REPRICED:
             return structs.replace(
                 step, price_ticks=event.price_ticks, leaves_lots=event.quantity_lots
             )
-        case v.ORDER_REPLENISHED | v.ORDER_REDUCED:
+        case r.ORDER_REPLENISHED | r.ORDER_REDUCED:
             return structs.replace(step, last_quantity_lots=event.quantity_lots)
         case r.REJECTED:
             return structs.replace(step, leaves_lots=0, reason=event.reject_code.name)
         case r.ORDER_CANCELLED:
             return structs.replace(step, leaves_lots=0, reason=event.cancel_reason.name)
-        case v.ORDER_EXPIRED:
+        case r.ORDER_EXPIRED:
             return structs.replace(step, leaves_lots=0, reason=event.expiry_reason.name)
     return step

@@ -8,7 +8,7 @@ from typing import Final
 
 from functions.orders.models import PlaceOrderRequest
 from shared.domain.order_rules import Combination, order_rules
-from shared.domain.reject_codes_v2 import RejectCodeV2
+from shared.domain.reject_codes import RejectCode
 
 _ANY_SESSION: Final = "CONTINUOUS"  # rules of form name no session
 _LIMITED: Final = ("LIMIT", "STOP_LIMIT", "PEGGED")
@@ -53,19 +53,19 @@ def _rule_against(request: PlaceOrderRequest, time_in_force: str) -> Refusal | N
     )
     rules = [rule for rule in order_rules().refusals if rule.applies(combination)]
     rule = min(rules, key=lambda rule: rule.code, default=None)
-    if rule is None or rule.code >= RejectCodeV2.UNKNOWN_ACCOUNT:
+    if rule is None or rule.code >= RejectCode.UNKNOWN_ACCOUNT:
         return None  # the rest is about sessions
     return Refusal(rule.code.name.lower(), _MEMBER_OF[rule.code], rule.why)
 
 
 _MEMBER_OF: Final = {
-    RejectCodeV2.TIME_IN_FORCE_NOT_FOR_TYPE: "time_in_force",
-    RejectCodeV2.FLAG_NOT_FOR_TYPE: "type",
-    RejectCodeV2.HIDDEN_AND_ICEBERG: "hidden",
-    RejectCodeV2.POST_ONLY_MUST_REST: "post_only",
-    RejectCodeV2.MINIMUM_NEEDS_IOC: "minimum_quantity",
-    RejectCodeV2.DISPLAY_MUST_REST: "time_in_force",
-    RejectCodeV2.SELF_TRADE_MODE_WITHOUT_USE: "self_trade_prevention",
+    RejectCode.TIME_IN_FORCE_NOT_FOR_TYPE: "time_in_force",
+    RejectCode.FLAG_NOT_FOR_TYPE: "type",
+    RejectCode.HIDDEN_AND_ICEBERG: "hidden",
+    RejectCode.POST_ONLY_MUST_REST: "post_only",
+    RejectCode.MINIMUM_NEEDS_IOC: "minimum_quantity",
+    RejectCode.DISPLAY_MUST_REST: "time_in_force",
+    RejectCode.SELF_TRADE_MODE_WITHOUT_USE: "self_trade_prevention",
 }
 
 

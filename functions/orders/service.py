@@ -14,7 +14,6 @@ from functions.orders.lifecycle import fold, sent
 from functions.orders.store import NewOrder, OrderFilter, StoredOrder
 from functions.orders.terms import Terms
 from shared.domain.commands import CancelOrder, Command, ReplaceOrder
-from shared.domain.events import AnyRejectCode
 from shared.domain.reject_codes import RejectCode
 from shared.ports.clock import Clock, SystemClock
 from shared.ports.engine import CommandResult, Engine, EngineError
@@ -77,7 +76,7 @@ class NotOpen:
 class Refused:
     """The engine refused the change; the order is as it was."""
 
-    code: AnyRejectCode
+    code: RejectCode
 
 
 class OrderService:

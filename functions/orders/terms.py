@@ -8,8 +8,6 @@ from functions.orders.models import PlaceOrderRequest
 from functions.orders.units import price_of, quantity_of
 from shared.domain.commands import PlaceOrder
 from shared.domain.extended_orders import PlaceExtendedOrder
-from shared.domain.instruments import Instrument
-from shared.domain.records import RULES_VERSION
 from shared.reference import Instruments
 from shared.wire.order_terms import place_command
 from shared.wire.stream_events import Instructions
@@ -63,7 +61,7 @@ def terms_of(
     instructions = instructions_of(request, instrument, quantity_lots, account_id, time_ns)
     if isinstance(instructions, Refusal):
         return instructions
-    terms = Terms(
+    return Terms(
         instrument.instrument_id,
         "BUY" if request.side == "BUY" else "SELL",
         request.type,
@@ -72,20 +70,3 @@ def terms_of(
         quantity_lots,
         instructions,
     )
-    return terms if engine_takes_rules_2() else _plain(terms, instrument)
-
-
-def engine_takes_rules_2() -> bool:
-    """Return whether orders may be of any type, at any price."""
-    return RULES_VERSION >= 2
-
-
-def _plain(terms: Terms, instrument: Instrument) -> Terms | Refusal:
-    """Return terms that rules 1 know, or why they do not."""
-    if not isinstance(terms.command(1, 1), PlaceOrder):
-        return Refusal("order_type_not_available", "type", "Limit and market orders only.")
-    low, high = instrument.min_price_ticks, instrument.max_price_ticks
-    if terms.price_ticks and not low <= terms.price_ticks <= high:
-        texts = instrument.price_text(low), instrument.price_text(high)
-        return Refusal("price_out_of_band", "price", f"Prices run from {texts[0]} to {texts[1]}.")
-    return terms

@@ -4,11 +4,10 @@ from typing import Final
 
 from hotpath.runtime.journal.status_file import StatusFile
 from shared.domain import records as r
-from shared.domain import records_v2 as v2
 
 REASON: Final = "stream outage bound"
 # What may trade waits; cancels, money and the operators' commands do not.
-ORDERS: Final = (r.PLACE_ORDER, r.REPLACE_ORDER, v2.PLACE_ORDER_EXTENDED, v2.BATCH)
+ORDERS: Final = (r.PLACE_ORDER, r.REPLACE_ORDER, r.PLACE_ORDER_EXTENDED, r.BATCH)
 
 
 class StreamBound:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Final
 
 from hotpath import build
@@ -10,7 +9,6 @@ from hotpath.runtime.journal.reader import JournalScan
 from hotpath.runtime.journal.recovery import recover
 from hotpath.runtime.journal.snapshot_writer import SnapshotWriter
 from shared.domain import records as r
-from shared.domain import records_v2 as v
 from shared.wire.journal import EPOCH, JournaledCommand
 
 Document = dict[str, Any]
@@ -92,20 +90,18 @@ def _kind(command: JournaledCommand) -> str:
     return _COMMANDS.get(command.words[r.C_HEADER] & 0xFF, "UNKNOWN")
 
 
-def _names(layouts: ModuleType, first: str, last: str) -> dict[int, str]:
-    """Return the names of the constants of a page of layouts, from `first` to `last`, by value."""
-    constants = [(name, value) for name, value in vars(layouts).items() if name.isupper()]
+def _names(first: str, last: str) -> dict[int, str]:
+    """Return the names of the constants of the record layouts, from `first` to `last`, by value."""
+    constants = [(name, value) for name, value in vars(r).items() if name.isupper()]
     names = [name for name, _ in constants]
     section = constants[names.index(first) : names.index(last) + 1]
-    return {value: name for name, value in section if name != "FIRST_EXTENDED_KIND"}
+    return {value: name for name, value in section}
 
 
 _COMMANDS: Final = {
-    **_names(r, "PLACE_ORDER", "SET_LIMITS"),
-    **_names(v, "DISCONNECT", "SET_THROTTLE"),
-    **_names(v, "PLACE_ORDER_EXTENDED", "SET_TICK_TABLE"),
+    **_names("PLACE_ORDER", "SET_THROTTLE"),
+    **_names("ADD_INSTRUMENT", "SET_TICK_TABLE"),
 }
 _EVENTS: Final = {
-    **_names(r, "ORDER_ACCEPTED", "MASS_CANCELLED"),
-    **_names(v, "ORDER_TRIGGERED", "LEVEL_CHANGED"),
+    **_names("ORDER_ACCEPTED", "LEVEL_CHANGED"),
 }

@@ -62,7 +62,7 @@ def prepare(engine: SyncEngineClient, funding: Funding, instrument: Instrument) 
     book = engine.book(instrument.instrument_id, 1)
     if book is None:
         raise ReplayRefused(f"the engine does not know {instrument.symbol}")
-    if book.state != r.INSTRUMENT_CONTINUOUS:
+    if book.state != r.SESSION_CONTINUOUS:
         raise ReplayRefused(f"{instrument.symbol} is halted")
     run = _next_run(engine)
     for account_id in ACCOUNTS:

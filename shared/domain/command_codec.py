@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from shared.domain import market_commands as m
 from shared.domain import records as r
-from shared.domain import records_v2 as v
 from shared.domain.commands import (
     AddAccount,
     AddInstrument,
@@ -22,11 +21,11 @@ _CASH_KINDS = (
     r.HOLD_WITHDRAWAL,
     r.CONFIRM_WITHDRAWAL,
     r.RELEASE_WITHDRAWAL,
-    v.CREDIT_OUT,
-    v.CREDIT_IN,
-    v.CREDIT_UNDO,
+    r.CREDIT_OUT,
+    r.CREDIT_IN,
+    r.CREDIT_UNDO,
 )
-_TERM_KINDS = (v.SET_ACCOUNT_FEE_TIER, v.SET_ACCOUNT_GROUP, v.SET_MARGIN)
+_TERM_KINDS = (r.SET_ACCOUNT_FEE_TIER, r.SET_ACCOUNT_GROUP, r.SET_MARGIN)
 
 
 def decode_administrative(words: Sequence[int]) -> Command:
@@ -75,33 +74,33 @@ def _decode_add_instrument(words: Sequence[int], command_id: int, instrument: in
 def _decode_market(
     words: Sequence[int], kind: int, command_id: int, instrument: int
 ) -> m.MarketCommand:
-    """Decode what rules 2 add."""
+    """Decode what goes beyond the everyday commands."""
     account, third, fourth = words[r.C_ACCOUNT], words[r.C_PRICE], words[r.C_QUANTITY]
     if kind in _TERM_KINDS:
         return m.SetAccountTerm(kind, command_id, account, fourth)
-    if kind in (v.BUST_TRADE, v.CORRECT_TRADE):
+    if kind in (r.BUST_TRADE, r.CORRECT_TRADE):
         return _decode_amendment(words, kind, command_id, instrument)
     match kind:
-        case v.UNCROSS:
+        case r.UNCROSS:
             return m.Uncross(command_id, instrument, fourth)
-        case v.PUBLISH_INDICATIVE:
+        case r.PUBLISH_INDICATIVE:
             return m.PublishIndicative(instrument)
-        case v.END_OF_DAY:
+        case r.END_OF_DAY:
             return m.EndOfDay(command_id, instrument)
-        case v.EXPIRE_ORDERS:
+        case r.EXPIRE_ORDERS:
             return m.ExpireOrders(command_id, instrument)
-        case v.DELIST_INSTRUMENT:
+        case r.DELIST_INSTRUMENT:
             return m.DelistInstrument(command_id, instrument)
-        case v.SET_KILL_SWITCH:
+        case r.SET_KILL_SWITCH:
             return m.SetKillSwitch(command_id, third, account, fourth != 0)
-        case v.SET_THROTTLE:
+        case r.SET_THROTTLE:
             return m.SetThrottle(command_id, fourth, account, third)
-        case v.SET_INSTRUMENT_TERMS:
+        case r.SET_INSTRUMENT_TERMS:
             return m.SetInstrumentTerms(command_id, instrument, third, fourth, *words[8:16])
-        case v.SET_FEE_TIER:
-            return m.SetFeeTier(command_id, fourth, *words[v.C_MAKER_RATE : v.C_AUCTION_RATE + 1])
-        case v.SET_TICK_TABLE:
-            numbers = words[v.C_TICK_ROWS : v.C_TICK_ROWS + 2 * v.TICK_ROWS]
+        case r.SET_FEE_TIER:
+            return m.SetFeeTier(command_id, fourth, *words[r.C_MAKER_RATE : r.C_AUCTION_RATE + 1])
+        case r.SET_TICK_TABLE:
+            numbers = words[r.C_TICK_ROWS : r.C_TICK_ROWS + 2 * r.TICK_ROWS]
             pairs = tuple(zip(numbers[::2], numbers[1::2], strict=True))
             return m.SetTickTable(command_id, fourth, tuple(row for row in pairs if any(row)))
     raise ValueError(f"kind {kind} is no administrative command")
@@ -110,9 +109,9 @@ def _decode_market(
 def _decode_amendment(
     words: Sequence[int], kind: int, command_id: int, instrument: int
 ) -> m.BustTrade | m.CorrectTrade:
-    parties = words[v.C_TRADE_BUYER : v.C_TRADE_SELLER_FEE_MINOR + 1]
-    trade = m.TradeTerms(words[v.C_TRADE_SEQUENCE], words[v.C_TRADE_INDEX], *parties)
-    if kind == v.BUST_TRADE:
+    parties = words[r.C_TRADE_BUYER : r.C_TRADE_SELLER_FEE_MINOR + 1]
+    trade = m.TradeTerms(words[r.C_TRADE_SEQUENCE], words[r.C_TRADE_INDEX], *parties)
+    if kind == r.BUST_TRADE:
         return m.BustTrade(command_id, instrument, trade)
-    corrected = words[v.C_CORRECTED_PRICE_TICKS], words[v.C_CORRECTED_LOTS]
+    corrected = words[r.C_CORRECTED_PRICE_TICKS], words[r.C_CORRECTED_LOTS]
     return m.CorrectTrade(command_id, instrument, trade, *corrected)

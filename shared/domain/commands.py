@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from shared.domain import records as r
-from shared.domain import records_v2 as v
 from shared.domain.extended_orders import Disconnect, PlaceExtendedOrder
 from shared.domain.market_commands import MarketCommand
 
@@ -72,16 +71,16 @@ class ReplaceOrder:
 
 @dataclass(frozen=True, slots=True)
 class MassCancel:
-    """Cancel an account's open orders in an instrument; rules 2 also know one side, or (0) all."""
+    """Cancel an account's open orders in an instrument, or (0) in all; of one side, if wanted."""
 
     account_id: int
     instrument_id: int
     side: int | None = None
 
     def words(self) -> list[int]:
-        flags = 0 if self.instrument_id else v.SCOPE_ALL_INSTRUMENTS
+        flags = 0 if self.instrument_id else r.SCOPE_ALL_INSTRUMENTS
         if self.side is not None:
-            flags |= v.SCOPE_ONE_SIDE
+            flags |= r.SCOPE_ONE_SIDE
         header = r.pack_command_header(
             r.MASS_CANCEL, self.side or 0, flags=flags, instrument=self.instrument_id
         )
@@ -163,7 +162,7 @@ class SetAccountState:
 
 @dataclass(frozen=True, slots=True)
 class SetInstrumentState:
-    """Change an instrument's session; rules 2 also know all instruments (0)."""
+    """Change an instrument's session, or (0) that of all instruments."""
 
     command_id: int
     instrument_id: int
@@ -172,7 +171,7 @@ class SetInstrumentState:
     def words(self) -> list[int]:
         header = r.pack_command_header(
             r.SET_INSTRUMENT_STATE,
-            flags=0 if self.instrument_id else v.SCOPE_ALL_INSTRUMENTS,
+            flags=0 if self.instrument_id else r.SCOPE_ALL_INSTRUMENTS,
             instrument=self.instrument_id,
         )
         return [header, 0, self.command_id, 0, self.state, 0, 0, 0]

@@ -2,15 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from shared.domain import records as r
-from shared.domain.reject_codes import CancelReason, RejectCode
-from shared.domain.reject_codes_v2 import CancelReasonV2, ExpiryReason, RejectCodeV2
-
-AnyRejectCode = RejectCode | RejectCodeV2
-_CODES_1: Final = frozenset(RejectCode)
-_REASONS_1: Final = frozenset(CancelReason)
+from shared.domain.reject_codes import CancelReason, ExpiryReason, RejectCode
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +66,12 @@ class EngineEvent:
         return self.flags & r.FLAG_RESTING != 0
 
     @property
-    def reject_code(self) -> AnyRejectCode:
-        """Return why the command was refused; codes that both rules have are those of rules 1."""
-        return RejectCode(self.code) if self.code in _CODES_1 else RejectCodeV2(self.code)
+    def reject_code(self) -> RejectCode:
+        return RejectCode(self.code)
 
     @property
-    def cancel_reason(self) -> CancelReason | CancelReasonV2:
-        return CancelReason(self.code) if self.code in _REASONS_1 else CancelReasonV2(self.code)
+    def cancel_reason(self) -> CancelReason:
+        return CancelReason(self.code)
 
     @property
     def expiry_reason(self) -> ExpiryReason:

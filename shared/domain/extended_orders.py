@@ -1,14 +1,13 @@
-"""Orders of rules 2 that need more than eight words, and what is done to many orders at once."""
+"""Orders that need more than eight words, and what is done to many orders at once."""
 
 from dataclasses import dataclass
 
 from shared.domain import records as r
-from shared.domain import records_v2 as v
 
 
 @dataclass(frozen=True, slots=True)
 class PlaceExtendedOrder:
-    """An order with any of the terms of `records_v2.py`; 0 stands for a term that it lacks."""
+    """An order with any of the terms of `records.py`; 0 stands for a term that it lacks."""
 
     account_id: int
     order_id: int
@@ -33,7 +32,7 @@ class PlaceExtendedOrder:
 
     def words(self) -> list[int]:
         header = r.pack_command_header(
-            v.PLACE_ORDER_EXTENDED,
+            r.PLACE_ORDER_EXTENDED,
             self.side,
             self.order_type,
             self.time_in_force,
@@ -55,7 +54,7 @@ class PlaceExtendedOrder:
             self.offset_ticks,
             self.expiry_ns,
             self.linked_id,
-            v.pack_modes(self.peg, self.self_trade, self.link, self.session),
+            r.pack_modes(self.peg, self.self_trade, self.link, self.session),
             self.locate_lots,
         ]
 
@@ -67,4 +66,4 @@ class Disconnect:
     session: int
 
     def words(self) -> list[int]:
-        return [r.pack_command_header(v.DISCONNECT), 0, self.session, 0, 0, 0, 0, 0]
+        return [r.pack_command_header(r.DISCONNECT), 0, self.session, 0, 0, 0, 0, 0]

@@ -1,9 +1,8 @@
-"""What operators and reference data do to the market under rules 2: sessions, terms, amendments."""
+"""What operators and reference data do to the market: sessions, terms, amendments."""
 
 from dataclasses import dataclass
 
 from shared.domain import records as r
-from shared.domain import records_v2 as v
 
 
 def _words(
@@ -32,7 +31,7 @@ class Uncross:
 
     def words(self) -> list[int]:
         number = self.instrument_id
-        return _words(v.UNCROSS, self.command_id, instrument=number, fourth=self.following)
+        return _words(r.UNCROSS, self.command_id, instrument=number, fourth=self.following)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,7 @@ class PublishIndicative:
     instrument_id: int
 
     def words(self) -> list[int]:
-        return _words(v.PUBLISH_INDICATIVE, 0, instrument=self.instrument_id)
+        return _words(r.PUBLISH_INDICATIVE, 0, instrument=self.instrument_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ class EndOfDay:
     instrument_id: int = 0
 
     def words(self) -> list[int]:
-        return _words(v.END_OF_DAY, self.command_id, instrument=self.instrument_id)
+        return _words(r.END_OF_DAY, self.command_id, instrument=self.instrument_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,7 @@ class ExpireOrders:
     instrument_id: int = 0
 
     def words(self) -> list[int]:
-        return _words(v.EXPIRE_ORDERS, self.command_id, instrument=self.instrument_id)
+        return _words(r.EXPIRE_ORDERS, self.command_id, instrument=self.instrument_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +74,7 @@ class DelistInstrument:
     instrument_id: int
 
     def words(self) -> list[int]:
-        return _words(v.DELIST_INSTRUMENT, self.command_id, instrument=self.instrument_id)
+        return _words(r.DELIST_INSTRUMENT, self.command_id, instrument=self.instrument_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +102,7 @@ class SetKillSwitch:
     def words(self) -> list[int]:
         on = int(self.is_on)
         return _words(
-            v.SET_KILL_SWITCH, self.command_id, account=self.target, third=self.scope, fourth=on
+            r.SET_KILL_SWITCH, self.command_id, account=self.target, third=self.scope, fourth=on
         )
 
 
@@ -119,7 +118,7 @@ class SetThrottle:
     def words(self) -> list[int]:
         third, fourth = self.session, self.limit
         number = self.account_id
-        return _words(v.SET_THROTTLE, self.command_id, account=number, third=third, fourth=fourth)
+        return _words(r.SET_THROTTLE, self.command_id, account=number, third=third, fourth=fourth)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +151,7 @@ class BustTrade:
 
     def words(self) -> list[int]:
         return _words(
-            v.BUST_TRADE,
+            r.BUST_TRADE,
             self.command_id,
             instrument=self.instrument_id,
             third=self.trade.sequence,
@@ -173,7 +172,7 @@ class CorrectTrade:
 
     def words(self) -> list[int]:
         return _words(
-            v.CORRECT_TRADE,
+            r.CORRECT_TRADE,
             self.command_id,
             instrument=self.instrument_id,
             third=self.trade.sequence,
@@ -194,7 +193,7 @@ class SetInstrumentTerms:
     min_notional_minor: int = 0
     static_collar_bps: int = 0
     dynamic_collar_bps: int = 0
-    collar_action: int = v.COLLAR_CANCELS
+    collar_action: int = r.COLLAR_CANCELS
     limit_band_bps: int = 0
     breaker_bps: int = 0
     uncross_order: int = 0  # 0: the usual one
@@ -202,7 +201,7 @@ class SetInstrumentTerms:
     def words(self) -> list[int]:
         collars = (self.static_collar_bps, self.dynamic_collar_bps, self.collar_action)
         return _words(
-            v.SET_INSTRUMENT_TERMS,
+            r.SET_INSTRUMENT_TERMS,
             self.command_id,
             instrument=self.instrument_id,
             third=self.reference_ticks,
@@ -227,7 +226,7 @@ class SetFeeTier:
 
     def words(self) -> list[int]:
         rates = (self.maker_rate, self.taker_rate, self.auction_rate)
-        return _words(v.SET_FEE_TIER, self.command_id, fourth=self.tier, more=rates)
+        return _words(r.SET_FEE_TIER, self.command_id, fourth=self.tier, more=rates)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +239,7 @@ class SetTickTable:
 
     def words(self) -> list[int]:
         numbers = tuple(number for row in self.rows for number in row)
-        return _words(v.SET_TICK_TABLE, self.command_id, fourth=self.table, more=numbers)
+        return _words(r.SET_TICK_TABLE, self.command_id, fourth=self.table, more=numbers)
 
 
 MarketCommand = (

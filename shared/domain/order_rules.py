@@ -8,7 +8,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
-from shared.domain.reject_codes_v2 import RejectCodeV2
+from shared.domain.reject_codes import RejectCode
 
 RULES_FILE: Final = Path(__file__).with_name("order_rules.toml")
 DIMENSIONS: Final[tuple[str, ...]] = ("type", "time_in_force", "session", "self_trade")
@@ -30,7 +30,7 @@ class Combination:
 class Refusal:
     """Refuses every combination in the product of its sets."""
 
-    code: RejectCodeV2
+    code: RejectCode
     why: str
     named: Mapping[str, frozenset[str]]  # dimension -> the values that it refuses
     any_flag: frozenset[str]
@@ -63,7 +63,7 @@ class OrderRules:
     refusals: tuple[Refusal, ...]
     priority: tuple[PriorityClass, ...]
 
-    def refusal(self, combination: Combination) -> RejectCodeV2 | None:
+    def refusal(self, combination: Combination) -> RejectCode | None:
         """Return the code that refuses the combination, or None if it is valid."""
         codes = [rule.code for rule in self.refusals if rule.applies(combination)]
         return min(codes, default=None)
@@ -79,7 +79,7 @@ class OrderRules:
         for (kind, time_in_force, session, self_trade), chosen in product(points, subsets):
             yield Combination(kind, time_in_force, session, self_trade, chosen)
 
-    def table(self) -> dict[Combination, RejectCodeV2 | None]:
+    def table(self) -> dict[Combination, RejectCode | None]:
         """Return the answer to every combination."""
         return {combination: self.refusal(combination) for combination in self.combinations()}
 
@@ -118,6 +118,6 @@ def _refusal(entry: dict[str, Any], values: Mapping[str, tuple[str, ...]]) -> Re
         unknown |= chosen - set(values[dimension])
     for chosen in flags:
         unknown |= chosen - set(values["flags"])
-    if unknown or entry["code"] not in RejectCodeV2.__members__:
+    if unknown or entry["code"] not in RejectCode.__members__:
         raise ValueError(f"rule for {entry['code']}: unknown {sorted(unknown) or 'code'}")
-    return Refusal(RejectCodeV2[entry["code"]], entry["why"], named, *flags)
+    return Refusal(RejectCode[entry["code"]], entry["why"], named, *flags)

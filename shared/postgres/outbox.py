@@ -26,7 +26,6 @@ from psycopg import sql
 
 from shared.domain import records as r
 from shared.domain.command_codec import decode_administrative
-from shared.domain.events import AnyRejectCode
 from shared.domain.reject_codes import RejectCode
 from shared.ports.engine import CommandResult, Engine, EngineError
 from shared.postgres.pool import PoolSource
@@ -48,7 +47,7 @@ class Answer:
     kind: int
     account_id: int
     sequence: int
-    reject_code: AnyRejectCode | None
+    reject_code: RejectCode | None
 
     @property
     def accepted(self) -> bool:

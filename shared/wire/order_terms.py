@@ -5,7 +5,6 @@ from typing import Final
 
 from shared.domain import names
 from shared.domain import records as r
-from shared.domain import records_v2 as v
 from shared.domain.commands import PlaceOrder
 from shared.domain.extended_orders import PlaceExtendedOrder
 from shared.wire.stream_events import Instructions
@@ -52,18 +51,18 @@ def place_command(
         linked_id=int(told.linked_order_id or 0),
         locate_lots=told.locate_lots,
         peg=_PEGS.get(told.peg, 0),
-        self_trade=_SELF_TRADE.get(told.self_trade, v.SELF_TRADE_ALLOWED),
+        self_trade=_SELF_TRADE.get(told.self_trade, r.SELF_TRADE_ALLOWED),
         link=_LINKS.get(told.link, 0),
     )
 
 
 def _flags(told: Instructions) -> int:
     chosen = (
-        (told.is_hidden, v.ORDER_HIDDEN),
-        (told.display_lots > 0, v.ORDER_ICEBERG),
-        (told.is_post_only, v.ORDER_POST_ONLY),
-        (told.minimum_lots > 0, v.ORDER_MINIMUM),
-        (told.is_short, v.ORDER_SHORT),
+        (told.is_hidden, r.ORDER_HIDDEN),
+        (told.display_lots > 0, r.ORDER_ICEBERG),
+        (told.is_post_only, r.ORDER_POST_ONLY),
+        (told.minimum_lots > 0, r.ORDER_MINIMUM),
+        (told.is_short, r.ORDER_SHORT),
     )
     return sum(flag for is_set, flag in chosen if is_set)
 
@@ -74,20 +73,20 @@ def instructions_of(words: Sequence[int]) -> Instructions | None:
         return None
     flags, modes, linked_id = (
         words[r.C_HEADER] >> 32 & 0xFFFF,
-        words[v.C_MODES],
-        words[v.C_LINKED_ID],
+        words[r.C_MODES],
+        words[r.C_LINKED_ID],
     )
     told = Instructions(
-        is_hidden=flags & v.ORDER_HIDDEN != 0,
-        is_post_only=flags & v.ORDER_POST_ONLY != 0,
-        is_short=flags & v.ORDER_SHORT != 0,
-        display_lots=words[v.C_DISPLAY_LOTS],
-        minimum_lots=words[v.C_MINIMUM_LOTS],
-        stop_price_ticks=words[v.C_STOP_PRICE_TICKS],
-        offset_ticks=words[v.C_OFFSET_TICKS],
-        expiry_ns=words[v.C_EXPIRY_NS],
+        is_hidden=flags & r.ORDER_HIDDEN != 0,
+        is_post_only=flags & r.ORDER_POST_ONLY != 0,
+        is_short=flags & r.ORDER_SHORT != 0,
+        display_lots=words[r.C_DISPLAY_LOTS],
+        minimum_lots=words[r.C_MINIMUM_LOTS],
+        stop_price_ticks=words[r.C_STOP_PRICE_TICKS],
+        offset_ticks=words[r.C_OFFSET_TICKS],
+        expiry_ns=words[r.C_EXPIRY_NS],
         linked_order_id=str(linked_id) if linked_id else "",
-        locate_lots=words[v.C_LOCATE_LOTS],
+        locate_lots=words[r.C_LOCATE_LOTS],
         peg=names.PEGS.get(modes & 0xFF, ""),
         self_trade=names.SELF_TRADE_MODES.get(modes >> 8 & 0xFF, ""),
         link=names.LINKS.get(modes >> 16 & 0xFF, ""),

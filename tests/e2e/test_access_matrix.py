@@ -14,7 +14,6 @@ import pytest
 from infra.local import aws, backoffice, deploy, packaging, settlement
 from infra.local.api import ApiClient
 from infra.local.catching_up import wait_until_caught_up
-from shared.domain.records import RULES_VERSION
 from tests.support.e2e_load import BUYER, SELLER
 from tests.support.e2e_platform import SYMBOL, Platform
 from tests.support.waiting import wait_for
@@ -46,7 +45,6 @@ SIGNED: Final = Row(401, 401, 401, 401, {})  # webhooks: what counts is the prov
 _REASON: Final = {"operator": "operator-1", "reason": "access matrix"}
 _OPEN: Final = {**_REASON, "session": "CONTINUOUS"}
 _TERMS: Final = {"symbol": "ORBT", "price": "25.00", "quantity": "10"}
-_NO_TRADE: Final = 404 if RULES_VERSION >= 2 else 422  # rules 1 amend no trade
 
 TABLE: Final[dict[str, Row]] = {
     "POST /api/v1/users": Row(LET_IN, LET_IN, LET_IN, LET_IN, {}),
@@ -91,8 +89,8 @@ TABLE: Final[dict[str, Row]] = {
     "POST admin:/market/session": Row(403, 403, 403, 200, _OPEN),
     "POST admin:/market/end-of-day": Row(403, 403, 403, 200, _REASON),
     "POST admin:/kill-switch": Row(403, 403, 403, 200, {**_REASON, "scope": "FIRM", "on": False}),
-    "POST admin:/trades/{trade_id}/bust": Row(403, 403, 403, _NO_TRADE, _REASON),
-    "POST admin:/trades/{trade_id}/correct": Row(403, 403, 403, _NO_TRADE, {**_REASON, **_TERMS}),
+    "POST admin:/trades/{trade_id}/bust": Row(403, 403, 403, 404, _REASON),
+    "POST admin:/trades/{trade_id}/correct": Row(403, 403, 403, 404, {**_REASON, **_TERMS}),
 }
 
 

@@ -10,15 +10,11 @@ import pytest
 from infra.demo.listener import Listener
 from infra.local import aws, deploy
 from infra.local.api import ApiClient, ApiError
-from shared.domain.records import RULES_VERSION
 from tests.support.e2e_load import BUYER, SELLER
 from tests.support.e2e_platform import SYMBOL, Platform, status_of
 from tests.support.waiting import wait_for
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(RULES_VERSION < 2, reason="the engine runs rules 1"),
-]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

@@ -2,7 +2,8 @@
 
     python -m tests.golden.make_core_journal
 
-One line per command (its words), then one line `events <sha256> state <hash> snapshot <sha256>`.
+One line per command (its words, with those of a batch's commands), then one line
+`events <sha256> state <hash> snapshot <sha256>`.
 """
 
 import hashlib
@@ -10,9 +11,9 @@ from pathlib import Path
 
 from hotpath.core.api import Engine
 from shared.domain.records import RULES_VERSION
-from tests.reference.command_mix import CommandMix
+from tests.reference.generator import Generator
 
-COMMANDS = 600
+COMMANDS = 1_500
 
 
 def golden_path(rules_version: int) -> Path:
@@ -34,10 +35,10 @@ def main() -> None:
     path = golden_path(RULES_VERSION)
     if path.exists():
         raise SystemExit(f"{path.name} exists: raise RULES_VERSION first, and say why in DECISIONS")
-    mix, engine, commands = CommandMix(2026), Engine(), []
+    generator, engine, commands = Generator(2026), Engine(), []
     for _ in range(COMMANDS):
-        commands.append(mix.draw())
-        mix.observe(engine.apply_words(commands[-1]))
+        commands.append(generator.draw())
+        generator.observe(engine.apply_words(commands[-1]))
     lines = [" ".join(map(str, words)) for words in commands]
     path.write_text("\n".join([*lines, outcome(commands)]) + "\n", encoding="utf-8")
 

@@ -109,12 +109,12 @@ def test_an_instrument_is_halted_and_resumed_and_the_audit_trail_says_by_whom(
 ) -> None:
     status, halted = halt()
     assert (status, halted["engine"], halted["action"]) == (200, "APPLIED", "HALT_INSTRUMENT")
-    assert state_of_nova(running.client()) == r.INSTRUMENT_HALTED
+    assert state_of_nova(running.client()) == r.SESSION_HALTED
 
     resume = {"operator": "operator-2", "reason": "cleared"}
     status, resumed = call("POST", "/instruments/{symbol}/resume", {"symbol": "NOVA"}, resume)
     assert (status, resumed["engine"]) == (200, "APPLIED")
-    assert state_of_nova(running.client()) == r.INSTRUMENT_CONTINUOUS
+    assert state_of_nova(running.client()) == r.SESSION_CONTINUOUS
 
     _, trail = call("GET", "/audit")
     assert [(item["action"], item["operator"], item["reason"]) for item in trail["actions"]] == [
@@ -137,7 +137,7 @@ def test_a_halt_while_the_engine_is_down_is_kept_and_carried_out_later(
         "POST", "/instruments/{symbol}/halt", {"symbol": "ORBT"}, {**HALT, "reason": "another"}
     )
     assert status == 200
-    assert state_of_nova(running.client()) == r.INSTRUMENT_HALTED
+    assert state_of_nova(running.client()) == r.SESSION_HALTED
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_a_bad_body_is_refused_and_nothing_is_stored(running: EngineProcess, bod
     status, problem = call("POST", "/instruments/{symbol}/halt", {"symbol": "NOVA"}, body)
     assert (status, problem["code"]) == (400, "invalid_request")
     assert call("GET", "/audit")[1]["actions"] == []
-    assert state_of_nova(running.client()) == r.INSTRUMENT_CONTINUOUS
+    assert state_of_nova(running.client()) == r.SESSION_CONTINUOUS
 
 
 def test_what_does_not_exist_is_not_found(running: EngineProcess) -> None:

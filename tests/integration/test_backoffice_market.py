@@ -1,4 +1,4 @@
-"""Operators' actions of rules 2 through Chalice's routing: sessions, the day, the kill switch."""
+"""Operators' actions through Chalice's routing: sessions, the day, the kill switch."""
 
 import json
 from collections.abc import Iterator
@@ -10,7 +10,6 @@ import pytest
 from functions.backoffice import app as backoffice
 from functions.backoffice import market, minutely
 from shared.domain import records as r
-from shared.domain import records_v2 as v
 from shared.domain.commands import PlaceOrder
 from shared.domain.extended_orders import PlaceExtendedOrder
 from shared.domain.ids import member_order_id
@@ -50,7 +49,7 @@ def engine(
     migrated_databases: MigratedDatabases,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[CoreEngine]:
-    """An engine of rules 2 with two members, and a back office that is wired to it."""
+    """An engine with two members, and a back office that is wired to it."""
     dsn = migrated_databases.service["backoffice"]
     engine = CoreEngine(_core=NaiveCore())
     engine.open_account(1, cash_minor=10**9)
@@ -118,7 +117,7 @@ def test_a_trading_day_by_hand(engine: CoreEngine) -> None:
         "session_cannot_follow",
     )
     assert nova("uncross", session="CONTINUOUS")[1]["engine"] == "APPLIED"
-    assert session(engine) == v.SESSION_CONTINUOUS
+    assert session(engine) == r.SESSION_CONTINUOUS
     assert nova("end-of-day")[1]["refusal"] == "session_cannot_follow"
     nova("session", session="CLOSED")
     assert nova("end-of-day")[1]["engine"] == "APPLIED"
@@ -130,9 +129,9 @@ def test_a_trading_day_by_hand(engine: CoreEngine) -> None:
 def test_the_market_wide_halt_reaches_every_instrument(engine: CoreEngine) -> None:
     assert post("/market/session", session="HALTED")[1]["engine"] == "APPLIED"
     states = {engine.book(number, 1).state for number in (1, 2, 3)}  # type: ignore[union-attr]
-    assert states == {v.SESSION_HALTED}
+    assert states == {r.SESSION_HALTED}
     post("/market/session", session="CONTINUOUS")
-    assert session(engine) == v.SESSION_CONTINUOUS
+    assert session(engine) == r.SESSION_CONTINUOUS
 
 
 def test_the_kill_switch_cancels_and_refuses(engine: CoreEngine) -> None:
@@ -201,7 +200,7 @@ def test_every_minute_what_waits_is_sent_and_what_is_due_expires(
     place(engine, 1, 1, r.BUY, 900)
     id_ = member_order_id(1, 2)
     far = START_NS + 10**15
-    terms = (1, id_, NOVA, r.BUY, r.LIMIT, v.GTD, 10, 900)
+    terms = (1, id_, NOVA, r.BUY, r.LIMIT, r.GTD, 10, 900)
     engine.submit(PlaceExtendedOrder(*terms, expiry_ns=far))
     with psycopg.connect(migrated_databases.owner["core"]) as connection:
         connection.execute(
@@ -217,7 +216,7 @@ def test_every_minute_what_waits_is_sent_and_what_is_due_expires(
         source = migrated_databases.service["backoffice"]
         before = minutely.run(source, engine, instruments(), far - 1)
         assert (before.answered, before.expiring) == (1, False)
-        assert session(engine) == v.SESSION_HALTED
+        assert session(engine) == r.SESSION_HALTED
         nova("session", session="VOLATILITY_AUCTION")
         assert minutely.run(source, engine, instruments(), far - 1).calls == 1
         assert engine.market_data()[-1].auction is not None
@@ -227,11 +226,3 @@ def test_every_minute_what_waits_is_sent_and_what_is_due_expires(
     finally:
         with psycopg.connect(migrated_databases.owner["core"]) as connection:
             connection.execute("truncate orders.orders")
-
-
-def test_no_trade_is_amended_while_the_engine_cannot(
-    engine: CoreEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(market, "engine_amends_trades", lambda: False)
-    status, problem = post("/trades/{trade_id}/bust", {"trade_id": "1"})
-    assert (status, problem["code"]) == (422, "not_available")

@@ -37,7 +37,7 @@ def house(
     migrated_databases: MigratedDatabases,  # noqa: F811
     stream_redis_server: Server,  # noqa: F811
 ) -> Iterator[ClearingHouse]:
-    """A clearing house with an engine of rules 2; Anne has cash, Bert shares."""
+    """A clearing house with an engine; Anne has cash, Bert shares."""
     stream = open_stream(stream_redis_server.url)
     stream.execute("FLUSHALL")  # type: ignore[attr-defined]
     with clearing_database(postgres_server, migrated_databases) as database:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from functions.payments.models import DepositRequest
 from functions.users.models import RegisterRequest
 from shared.domain import market_commands as m
-from shared.domain import records_v2 as v
+from shared.domain import records as r
 from shared.domain.command_codec import decode_administrative
 from shared.domain.commands import (
     AddAccount,
@@ -127,10 +127,10 @@ words = st.integers(-(1 << 62), 1 << 62)
 ids = st.integers(1, 1 << 62)
 instruments = st.integers(1, (1 << 15) - 1)
 cash_kinds = st.sampled_from(
-    [DEPOSIT_CASH, HOLD_WITHDRAWAL, CONFIRM_WITHDRAWAL, RELEASE_WITHDRAWAL, v.CREDIT_UNDO]
+    [DEPOSIT_CASH, HOLD_WITHDRAWAL, CONFIRM_WITHDRAWAL, RELEASE_WITHDRAWAL, r.CREDIT_UNDO]
 )
 terms = st.builds(m.TradeTerms, ids, st.integers(0, 1 << 15), ids, ids, ids, ids, words, words)
-rows = st.lists(st.tuples(ids, ids), min_size=1, max_size=v.TICK_ROWS).map(tuple)
+rows = st.lists(st.tuples(ids, ids), min_size=1, max_size=r.TICK_ROWS).map(tuple)
 market_commands = st.one_of(
     st.builds(m.Uncross, ids, instruments, st.integers(1, 3)),
     st.builds(m.PublishIndicative, instruments),
@@ -138,7 +138,7 @@ market_commands = st.one_of(
     st.builds(m.ExpireOrders, ids, st.integers(0, 9)),
     st.builds(m.DelistInstrument, ids, instruments),
     st.builds(
-        m.SetAccountTerm, st.sampled_from([v.SET_MARGIN, v.SET_ACCOUNT_GROUP]), ids, ids, ids
+        m.SetAccountTerm, st.sampled_from([r.SET_MARGIN, r.SET_ACCOUNT_GROUP]), ids, ids, ids
     ),
     st.builds(m.SetKillSwitch, ids, st.integers(1, 3), words, st.booleans()),
     st.builds(m.SetThrottle, ids, words, ids, words),

@@ -28,12 +28,10 @@ CODES = {
     "invalid_price",
     "invalid_quantity",
     "price_off_tick",
-    "price_out_of_band",
     "price_required",
     "price_not_allowed",
     "quantity_off_lot",
     "quantity_too_large",
-    "order_type_not_available",
     "locate_quantity_not_allowed",
 }
 symbols = st.sampled_from([item.symbol for item in instruments()])

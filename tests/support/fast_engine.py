@@ -1,9 +1,9 @@
-"""The core as tables of rules 2 look at it."""
+"""The core as the tables of the specification look at it."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from hotpath.core2.engine import Engine
+from hotpath.core.engine import Engine
 
 Event = tuple[int, ...]
 

@@ -1,20 +1,20 @@
-"""The naive engine of rules 2 behind the compiled core's interface, for tests of services."""
+"""The naive engine behind the compiled core's interface, for tests of services."""
 
 import struct
 from collections.abc import Sequence
 from typing import Any
 
 from shared.domain import records as r
-from tests.reference.rules2 import book, risk
-from tests.reference.rules2.engine import NaiveEngine2
-from tests.reference.rules2.model import BOOK
+from tests.reference import book, risk
+from tests.reference.engine import NaiveEngine
+from tests.reference.model import BOOK
 
 
 class NaiveCore:
     """What tests.support.core_engine asks of a core; slow, and easy to believe."""
 
     def __init__(self) -> None:
-        self.engine = NaiveEngine2()
+        self.engine = NaiveEngine()
         self.queries = self
         self.sequence = 0
         self._events: list[Sequence[int]] = []

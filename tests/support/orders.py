@@ -9,7 +9,7 @@ import msgspec
 import psycopg
 import pytest
 
-from functions.orders import app, terms, wiring
+from functions.orders import app, wiring
 from functions.orders.service import OrderService
 from shared.ports.event_stream import Message
 from tests.support.core_engine import CoreEngine
@@ -155,8 +155,7 @@ def orders(
 def orders2(
     migrated_databases: MigratedDatabases, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[OrdersStack]:
-    """The same on the naive engine of rules 2."""
-    monkeypatch.setattr(terms, "engine_takes_rules_2", lambda: True)
+    """The same on the naive engine."""
     yield from _stack(CoreEngine(_core=NaiveCore()), migrated_databases, monkeypatch)
 
 

@@ -5,14 +5,13 @@ import pytest
 from hotpath.runtime.gateway.authority import SCOPE_OF_COMMAND, may_command
 from hotpath.runtime.gateway.session import Session
 from shared.domain import records as r
-from shared.domain import records_v2 as v
 from shared.domain.ids import SOURCE_BACKOFFICE, administrative_id, member_order_id
 from shared.wire import frames
 from shared.wire.tokens import ADMIN, FUND, READ, TRADE
 
 ACCOUNT = 7
 OWN, OTHERS = member_order_id(ACCOUNT, 1), member_order_id(8, 1)
-OF_ORDERS = (r.PLACE_ORDER, v.PLACE_ORDER_EXTENDED, r.CANCEL_ORDER, r.REPLACE_ORDER)
+OF_ORDERS = (r.PLACE_ORDER, r.PLACE_ORDER_EXTENDED, r.CANCEL_ORDER, r.REPLACE_ORDER)
 EVERY_KIND = range(256)
 
 
@@ -34,12 +33,12 @@ def test_a_member_may_send_nothing_but_orders_whatever_its_token_says() -> None:
     member = session(frames.MEMBER, TRADE, FUND, ADMIN, READ)
     id_ = administrative_id(SOURCE_BACKOFFICE, 1)
     allowed = {kind for kind in EVERY_KIND if may_command(member, kind, ACCOUNT, OWN)}
-    assert allowed == {*OF_ORDERS, r.MASS_CANCEL, v.BATCH}
+    assert allowed == {*OF_ORDERS, r.MASS_CANCEL, r.BATCH}
     assert not any(may_command(member, kind, 8, id_) for kind in EVERY_KIND)
 
 
 @pytest.mark.parametrize(
-    "kind", [v.UNCROSS, v.END_OF_DAY, v.SET_KILL_SWITCH, v.BUST_TRADE, v.SET_FEE_TIER, v.CONTINUE]
+    "kind", [r.UNCROSS, r.END_OF_DAY, r.SET_KILL_SWITCH, r.BUST_TRADE, r.SET_FEE_TIER, r.CONTINUE]
 )
 def test_a_service_needs_the_admin_scope_for_the_market_itself(kind: int) -> None:
     assert may_command(session(frames.SERVICE, ADMIN), kind, 0, 1)
@@ -47,4 +46,4 @@ def test_a_service_needs_the_admin_scope_for_the_market_itself(kind: int) -> Non
 
 
 def test_credit_moves_are_funding() -> None:
-    assert {SCOPE_OF_COMMAND[kind] for kind in (v.CREDIT_OUT, v.CREDIT_IN, v.CREDIT_UNDO)} == {FUND}
+    assert {SCOPE_OF_COMMAND[kind] for kind in (r.CREDIT_OUT, r.CREDIT_IN, r.CREDIT_UNDO)} == {FUND}

@@ -5,10 +5,9 @@ from itertools import pairwise
 import pytest
 
 from infra.rules_document import DOCUMENT, rules_text
-from shared.domain import records, records_v2
+from shared.domain import records
 from shared.domain.order_rules import RULES_FILE, Combination, load, order_rules
 from shared.domain.reject_codes import RejectCode
-from shared.domain.reject_codes_v2 import RejectCodeV2
 
 RULES = order_rules()
 PREFIXES = {"session": "SESSION_", "self_trade": "SELF_TRADE_", "flags": "ORDER_"}
@@ -40,11 +39,7 @@ def test_every_value_is_of_use(dimension: str) -> None:
 @pytest.mark.parametrize("dimension", ["type", "time_in_force", "session", "self_trade", "flags"])
 def test_every_name_is_a_number_of_the_layouts(dimension: str) -> None:
     prefix = PREFIXES.get(dimension, "")
-    found = [
-        getattr(records_v2, prefix + name, None) or getattr(records, prefix + name, None)
-        for name in RULES.values[dimension]
-    ]
-    numbers = [number or 0 for number in found]  # SELF_TRADE_ALLOWED is 0
+    numbers = [getattr(records, prefix + name) for name in RULES.values[dimension]]
     if dimension == "flags":
         assert sorted(numbers) == [1 << bit for bit in range(len(numbers))]
     else:
@@ -102,25 +97,19 @@ def test_a_rule_with_an_unknown_name_is_no_rule(tmp_path) -> None:
         load(broken)
 
 
-def test_codes_of_the_first_rules_keep_their_numbers() -> None:
-    retired = {"PRICE_OUT_OF_BAND"}
-    for code in RejectCode:
-        if code.name not in retired:
-            assert RejectCodeV2[code.name].value == code.value
-    assert all(first < second for first, second in pairwise(RejectCodeV2))
+def test_refusals_stand_in_the_order_of_their_numbers() -> None:
+    assert all(first < second for first, second in pairwise(RejectCode))
 
 
-def test_the_layouts_share_no_number_of_a_kind() -> None:
-    """Kinds of commands and events of rules 2 are free in rules 1."""
-    text = {name: value for name, value in vars(records).items() if isinstance(value, int)}
-    commands_1 = {*range(1, 5), *range(16, 22), 24, 25, 26, 128, 129}
-    commands_2 = [
-        *(records_v2.DISCONNECT, records_v2.CONTINUE, records_v2.BATCH),
-        *range(records_v2.UNCROSS, records_v2.SET_THROTTLE + 1),
-        *range(records_v2.PLACE_ORDER_EXTENDED, records_v2.SET_TICK_TABLE + 1),
-    ]
-    assert not commands_1 & set(commands_2)
-    assert text["MASS_CANCELLED"] < records_v2.ORDER_TRIGGERED
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [("PLACE_ORDER", "SET_TICK_TABLE"), ("ORDER_ACCEPTED", "LEVEL_CHANGED")],
+)
+def test_kinds_stand_in_the_order_of_their_numbers(first: str, last: str) -> None:
+    names = [name for name in vars(records) if name.isupper()]
+    section = names[names.index(first) : names.index(last) + 1]
+    kinds = [getattr(records, name) for name in section if name != "FIRST_EXTENDED_KIND"]
+    assert all(first < second for first, second in pairwise(kinds))
 
 
 def test_the_document_shows_the_rules_as_they_are() -> None:

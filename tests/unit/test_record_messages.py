@@ -8,7 +8,6 @@ import pytest
 from hotpath.runtime.publisher.record_messages import RecordMessages
 from hotpath.runtime.publisher.stream_messages import messages
 from shared.domain import records as r
-from shared.domain import records_v2 as v
 from shared.domain.ids import member_order_id
 from shared.domain.reject_codes import CancelReason, RejectCode
 from shared.ports.event_stream import Message
@@ -34,7 +33,7 @@ class Words:
 
     def header_flags(self) -> int:
         return self.random.choice(
-            [0, 0, 0, r.FLAG_RESTING, r.FLAG_RESTING, 2, 3, v.FLAG_WAITING, 1 << 15]
+            [0, 0, 0, r.FLAG_RESTING, r.FLAG_RESTING, 2, 3, r.FLAG_WAITING, 1 << 15]
         )
 
     def command(self) -> list[int]:

@@ -4,12 +4,10 @@ import msgspec
 
 from hotpath.runtime.publisher.stream_messages import messages
 from shared.domain import records as r
-from shared.domain import records_v2 as v
 from shared.domain.commands import PlaceOrder, ReplaceOrder
 from shared.domain.extended_orders import PlaceExtendedOrder
 from shared.domain.ids import member_order_id, trade_id
 from shared.domain.reject_codes import CancelReason, RejectCode
-from shared.domain.reject_codes_v2 import CancelReasonV2, RejectCodeV2
 from shared.wire import stream_events as s
 from shared.wire.journal import JournaledCommand
 
@@ -119,7 +117,7 @@ def test_a_replace_touches_its_old_and_its_new_level() -> None:
 
 
 def test_states_and_balances_go_to_risk() -> None:
-    halted = event(r.INSTRUMENT_STATE_CHANGED, 1, 0, 0, r.INSTRUMENT_HALTED, 0, 0, 0)
+    halted = event(r.INSTRUMENT_STATE_CHANGED, 1, 0, 0, r.SESSION_HALTED, 0, 0, 0)
     rows = told(order(), halted)
     assert of_topic(s.MARKET_DATA, rows)[0]["state"] == "HALTED"
     assert of_topic(s.RISK_EVENTS, rows)[0]["type"] == "INSTRUMENT_STATE"
@@ -132,13 +130,13 @@ def test_states_and_balances_go_to_risk() -> None:
 def test_orders_of_a_batch_are_told_with_their_own_terms() -> None:
     first = PlaceOrder(BUYER, TAKEN, 3, r.BUY, r.LIMIT, r.GTC, 10, 100)
     second = PlaceExtendedOrder(
-        BUYER, TAKEN + 1, 3, r.SELL, v.STOP, v.DAY, 7, stop_price_ticks=90, self_trade=1
+        BUYER, TAKEN + 1, 3, r.SELL, r.STOP, r.DAY, 7, stop_price_ticks=90, self_trade=1
     )
-    header = r.pack_command_header(v.BATCH)
+    header = r.pack_command_header(r.BATCH)
     words = [header, BUYER, 0, 0, 2, 0, 0, 0, *first.words(), *second.words()]
-    refused = event(r.REJECTED, TAKEN, BUYER, 100, 10, 0, 0, 0, code=RejectCodeV2.PRICE_COLLAR)
-    accepted = event(r.ORDER_ACCEPTED, TAKEN + 1, BUYER, 0, 7, 7, 0, 0, flags=v.FLAG_WAITING)
-    done = event(v.BATCH_DONE, 0, BUYER, 0, 1, 1, 0, 0)
+    refused = event(r.REJECTED, TAKEN, BUYER, 100, 10, 0, 0, 0, code=RejectCode.PRICE_COLLAR)
+    accepted = event(r.ORDER_ACCEPTED, TAKEN + 1, BUYER, 0, 7, 7, 0, 0, flags=r.FLAG_WAITING)
+    done = event(r.BATCH_DONE, 0, BUYER, 0, 1, 1, 0, 0)
     rows = of_topic(s.ORDER_EVENTS, told(words, refused, accepted, done))
     assert [(row["type"], row["order_type"], row["quantity_lots"]) for row in rows] == [
         ("REJECTED", "LIMIT", 10),
@@ -148,13 +146,13 @@ def test_orders_of_a_batch_are_told_with_their_own_terms() -> None:
 
 
 def test_what_leaves_from_outside_the_book_changes_no_level() -> None:
-    terms = {"code": CancelReasonV2.REQUESTED, "flags": v.FLAG_WAITING}
+    terms = {"code": CancelReason.REQUESTED, "flags": r.FLAG_WAITING}
     cancelled = event(r.ORDER_CANCELLED, TAKEN, BUYER, 100, 10, 0, 0, 0, **terms)
     assert of_topic(s.MARKET_DATA, told(order(), cancelled)) == []
 
 
 def test_a_market_wide_change_is_an_update_of_each_market() -> None:
-    halted = [0, 0, 0, r.INSTRUMENT_HALTED, 0, 0, 0]
+    halted = [0, 0, 0, r.SESSION_HALTED, 0, 0, 0]
     kind = r.INSTRUMENT_STATE_CHANGED
     events = [[r.pack_event_header(kind, instrument=number), *halted] for number in (3, 4)]
     updates = of_topic(s.MARKET_DATA, told(order(), *events))

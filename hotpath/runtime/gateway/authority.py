@@ -5,28 +5,27 @@ from typing import Final
 from hotpath.runtime.gateway.session import Session
 from hotpath.runtime.rings.batch import ALLOWED, OWN_ACCOUNT, OWN_ORDER
 from shared.domain import records as r
-from shared.domain import records_v2 as v
 from shared.domain.ids import account_of_order
 from shared.wire import frames
 from shared.wire.tokens import ADMIN, FUND, READ, TRADE
 
-_ORDER_KINDS: Final = (r.PLACE_ORDER, v.PLACE_ORDER_EXTENDED, r.CANCEL_ORDER, r.REPLACE_ORDER)
+_ORDER_KINDS: Final = (r.PLACE_ORDER, r.PLACE_ORDER_EXTENDED, r.CANCEL_ORDER, r.REPLACE_ORDER)
 SCOPE_OF_COMMAND: Final[dict[int, str]] = {
     r.PLACE_ORDER: TRADE,
-    v.PLACE_ORDER_EXTENDED: TRADE,
+    r.PLACE_ORDER_EXTENDED: TRADE,
     r.CANCEL_ORDER: TRADE,
     r.REPLACE_ORDER: TRADE,
     r.MASS_CANCEL: TRADE,
-    v.BATCH: TRADE,  # the engine refuses what in it is not of its account
+    r.BATCH: TRADE,  # the engine refuses what in it is not of its account
     r.DEPOSIT_CASH: FUND,
     r.HOLD_WITHDRAWAL: FUND,
     r.CONFIRM_WITHDRAWAL: FUND,
     r.RELEASE_WITHDRAWAL: FUND,
     r.DEPOSIT_SHARES: FUND,
     r.SETTLE: FUND,
-    v.CREDIT_OUT: FUND,
-    v.CREDIT_IN: FUND,
-    v.CREDIT_UNDO: FUND,
+    r.CREDIT_OUT: FUND,
+    r.CREDIT_IN: FUND,
+    r.CREDIT_UNDO: FUND,
     r.SET_ACCOUNT_STATE: ADMIN,
     r.SET_INSTRUMENT_STATE: ADMIN,
     r.ADD_ACCOUNT: ADMIN,

@@ -8,7 +8,7 @@ from typing import Final
 from hotpath.runtime.core_host import CoreHost
 from hotpath.runtime.journal.index import JournalIndex
 from shared.domain import records as r
-from shared.domain.records_v2 import PLACE_ORDER_EXTENDED
+from shared.domain.records import PLACE_ORDER_EXTENDED
 from shared.domain.reject_codes import RejectCode
 from shared.wire import frames
 from shared.wire.journal import JournalError

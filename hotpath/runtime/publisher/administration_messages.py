@@ -7,29 +7,28 @@ from msgspec.structs import replace
 from hotpath.runtime.publisher.market_messages import state_of
 from hotpath.runtime.publisher.told import Told, name_of
 from shared.domain import records as r
-from shared.domain import records_v2 as v
 from shared.domain.events import EngineEvent
 from shared.domain.ids import trade_id
-from shared.domain.reject_codes_v2 import PriceLimit
+from shared.domain.reject_codes import PriceLimit
 from shared.wire import stream_events as s
 
 # event -> type, names of the words E_PRICE to E_OLD_PRICE that tell something
 _TERMS: Final[dict[int, tuple[str, tuple[str, ...]]]] = {
-    v.INSTRUMENT_CHANGED: ("INSTRUMENT_TERMS", ("reference_ticks",)),
-    v.FEE_TIER_CHANGED: ("FEE_TIER", ("", "tier", "maker_rate", "taker_rate", "auction_rate")),
-    v.TICK_TABLE_CHANGED: ("TICK_TABLE", ("", "table")),
-    v.ACCOUNT_TERMS_CHANGED: ("ACCOUNT_TERMS", ("fee_tier", "group", "leverage_hundredths")),
-    v.THROTTLE_CHANGED: ("THROTTLE", ("session", "limit")),
-    v.DAY_ENDED: ("DAY_ENDED", ("", "day")),
+    r.INSTRUMENT_CHANGED: ("INSTRUMENT_TERMS", ("reference_ticks",)),
+    r.FEE_TIER_CHANGED: ("FEE_TIER", ("", "tier", "maker_rate", "taker_rate", "auction_rate")),
+    r.TICK_TABLE_CHANGED: ("TICK_TABLE", ("", "table")),
+    r.ACCOUNT_TERMS_CHANGED: ("ACCOUNT_TERMS", ("fee_tier", "group", "leverage_hundredths")),
+    r.THROTTLE_CHANGED: ("THROTTLE", ("session", "limit")),
+    r.DAY_ENDED: ("DAY_ENDED", ("", "day")),
 }
-_KILL_SCOPES: Final = {v.KILL_ACCOUNT: "ACCOUNT", v.KILL_GROUP: "GROUP", v.KILL_FIRM: "FIRM"}
+_KILL_SCOPES: Final = {r.KILL_ACCOUNT: "ACCOUNT", r.KILL_GROUP: "GROUP", r.KILL_FIRM: "FIRM"}
 MARKET_KINDS: Final = (
     r.INSTRUMENT_ADDED,
     r.INSTRUMENT_STATE_CHANGED,
-    v.PRICE_LIMIT_HIT,
-    v.TRADE_BUSTED,
-    v.TRADE_CORRECTED,
-    v.KILL_SWITCH_CHANGED,
+    r.PRICE_LIMIT_HIT,
+    r.TRADE_BUSTED,
+    r.TRADE_CORRECTED,
+    r.KILL_SWITCH_CHANGED,
     *_TERMS,
 )
 
@@ -39,13 +38,13 @@ def administered(told: Told, event: EngineEvent) -> tuple[int, s.RiskEvent]:
     if event.kind in (r.INSTRUMENT_ADDED, r.INSTRUMENT_STATE_CHANGED):
         bare = replace(told.risk_event(event, "INSTRUMENT_STATE"), account_id="")
         return event.instrument_id, replace(bare, state=state_of(event), reason=_limit(event))
-    if event.kind == v.PRICE_LIMIT_HIT:
+    if event.kind == r.PRICE_LIMIT_HIT:
         bare = told.risk_event(event, "PRICE_LIMIT")
         hit = replace(bare, reason=_limit(event), price_ticks=event.price_ticks)
         return event.instrument_id, hit
-    if event.kind in (v.TRADE_BUSTED, v.TRADE_CORRECTED):
+    if event.kind in (r.TRADE_BUSTED, r.TRADE_CORRECTED):
         return event.instrument_id, _amended(told, event)
-    if event.kind == v.KILL_SWITCH_CHANGED:
+    if event.kind == r.KILL_SWITCH_CHANGED:
         return event.account_id, _killed(told, event)
     type_, names = _TERMS[event.kind]
     words = event.words[r.E_PRICE :]
@@ -61,7 +60,7 @@ def _limit(event: EngineEvent) -> str:
 
 def _amended(told: Told, event: EngineEvent) -> s.RiskEvent:
     """Tell of a trade that was busted or corrected; one word holds both accounts."""
-    busted = event.kind == v.TRADE_BUSTED
+    busted = event.kind == r.TRADE_BUSTED
     sequence, index = event.words[r.E_LEAVES], event.words[r.E_CONTRA_ID]
     return replace(
         told.risk_event(event, "TRADE_BUSTED" if busted else "TRADE_CORRECTED"),
@@ -77,7 +76,7 @@ def _amended(told: Told, event: EngineEvent) -> s.RiskEvent:
 def _killed(told: Told, event: EngineEvent) -> s.RiskEvent:
     """Tell of a kill switch; its target is an account, a group, or 0 for the firm."""
     scope = _KILL_SCOPES.get(event.price_ticks, str(event.price_ticks))
-    is_account = event.price_ticks == v.KILL_ACCOUNT
+    is_account = event.price_ticks == r.KILL_ACCOUNT
     return replace(
         told.risk_event(event, "KILL_SWITCH"),
         account_id=str(event.account_id) if is_account else "",

@@ -7,7 +7,6 @@ from typing import Final
 from hotpath.runtime.publisher.told import Told
 from shared.domain import names
 from shared.domain import records as r
-from shared.domain import records_v2 as v
 from shared.domain.events import EngineEvent
 from shared.domain.reject_codes import CancelReason
 from shared.wire import stream_events as s
@@ -43,7 +42,7 @@ def market_updates(told: Told) -> Iterator[s.MarketDataUpdate]:
         changes.levels += levels
         if event.kind == r.TRADE_EXECUTED:
             changes.trades.append(_public_trade(told, event))
-        elif event.kind in (v.INDICATIVE_PRICE, v.UNCROSSED):
+        elif event.kind in (r.INDICATIVE_PRICE, r.UNCROSSED):
             changes.auction = _auction(event)
         elif event.kind in (r.INSTRUMENT_ADDED, r.INSTRUMENT_STATE_CHANGED):
             changes.state = state_of(event)
@@ -66,20 +65,20 @@ _PUBLIC: Final = (
     r.TRADE_EXECUTED,
     r.INSTRUMENT_ADDED,
     r.INSTRUMENT_STATE_CHANGED,
-    v.INDICATIVE_PRICE,
-    v.UNCROSSED,
+    r.INDICATIVE_PRICE,
+    r.UNCROSSED,
 )
 
 
 def aggressor_side(event: EngineEvent) -> str:
     """Return which side of a trade took; nobody does at an uncross."""
-    return names.NO_AGGRESSOR if event.flags & v.FLAG_AUCTION else SIDES[event.side]
+    return names.NO_AGGRESSOR if event.flags & r.FLAG_AUCTION else SIDES[event.side]
 
 
 def state_of(event: EngineEvent) -> str:
     """Return the name of the session that an event began."""
     if event.kind == r.INSTRUMENT_ADDED:
-        return names.SESSIONS[v.SESSION_CONTINUOUS]
+        return names.SESSIONS[r.SESSION_CONTINUOUS]
     return names.SESSIONS.get(event.quantity_lots, str(event.quantity_lots))
 
 
@@ -88,7 +87,7 @@ def _auction(event: EngineEvent) -> s.Auction:
         price_ticks=event.price_ticks,
         quantity_lots=event.quantity_lots,
         surplus_lots=event.words[r.E_LEAVES],
-        is_final=event.kind == v.UNCROSSED,
+        is_final=event.kind == r.UNCROSSED,
     )
 
 
@@ -113,15 +112,15 @@ def level_changes(event: EngineEvent) -> list[s.LevelChange]:
 
 def _tells(event: EngineEvent) -> bool:
     """Say whether an event tells what is displayed at its price."""
-    if event.kind in (r.ORDER_RESTED, v.ORDER_REPLENISHED, v.LEVEL_CHANGED):
+    if event.kind in (r.ORDER_RESTED, r.ORDER_REPLENISHED, r.LEVEL_CHANGED):
         return True
     if event.kind == r.TRADE_EXECUTED:
-        return not event.flags & v.FLAG_AUCTION  # LEVEL_CHANGED follows
+        return not event.flags & r.FLAG_AUCTION  # LEVEL_CHANGED follows
     if event.kind == r.ORDER_ACCEPTED:
         return event.is_resting
-    if event.kind in (r.ORDER_CANCELLED, v.ORDER_EXPIRED, v.ORDER_REDUCED):
+    if event.kind in (r.ORDER_CANCELLED, r.ORDER_EXPIRED, r.ORDER_REDUCED):
         outside = event.kind == r.ORDER_CANCELLED and event.code in _OUTSIDE_THE_BOOK
-        return not (outside or event.flags & v.FLAG_WAITING)
+        return not (outside or event.flags & r.FLAG_WAITING)
     return False
 
 

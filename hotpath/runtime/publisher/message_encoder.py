@@ -48,7 +48,7 @@ from shared.domain.reject_codes import CancelReason
 _WORD: Final = 8
 _EVENT_BYTES: Final = EVENT_WORDS * _WORD
 _LOW: Final = 0xFFFF_FFFF
-_WAITING: Final = 4  # FLAG_WAITING of rules 2: it was not in the book
+_WAITING: Final = 4  # FLAG_WAITING: it was not in the book
 _KNOWN_FLAGS: Final = FLAG_RESTING | FLAG_PRIORITY_KEPT | _WAITING
 _IOC_REMAINDER: Final = int(CancelReason.IOC_REMAINDER)
 _NO_LIQUIDITY: Final = int(CancelReason.NO_LIQUIDITY)

@@ -15,18 +15,16 @@ from hotpath.runtime.publisher.market_messages import aggressor_side, market_upd
 from hotpath.runtime.publisher.told import Told, name_of
 from shared.domain import names
 from shared.domain import records as r
-from shared.domain import records_v2 as v
 from shared.domain.events import EngineEvent
-from shared.domain.reject_codes import RejectCode
-from shared.domain.reject_codes_v2 import CancelReasonV2, ExpiryReason, RejectCodeV2
+from shared.domain.reject_codes import CancelReason, ExpiryReason, RejectCode
 from shared.ports.event_stream import Message
 from shared.wire import stream_events as s
 from shared.wire.frames import traceparent
 from shared.wire.journal import JournaledCommand
 from shared.wire.order_terms import instructions_of
 
-_PLACING: Final = (r.PLACE_ORDER, v.PLACE_ORDER_EXTENDED)
-_ORDER_COMMANDS: Final = (*_PLACING, r.CANCEL_ORDER, r.REPLACE_ORDER, r.MASS_CANCEL, v.BATCH)
+_PLACING: Final = (r.PLACE_ORDER, r.PLACE_ORDER_EXTENDED)
+_ORDER_COMMANDS: Final = (*_PLACING, r.CANCEL_ORDER, r.REPLACE_ORDER, r.MASS_CANCEL, r.BATCH)
 
 _Event = s.OrderEvent | s.TradeExecution | s.MarketDataUpdate | s.RiskEvent
 _Keyed = tuple[str, int, _Event]  # topic, numeric key, event
@@ -76,7 +74,7 @@ def _rejected(told: Told, event: EngineEvent) -> Iterator[_Keyed]:
     kind = told.asked(event)[r.C_HEADER] & 0xFF
     if event.code == RejectCode.DUPLICATE_ID or kind not in _ORDER_COMMANDS:
         return
-    reason = name_of(RejectCodeV2, event.code)
+    reason = name_of(RejectCode, event.code)
     if kind in _PLACING:
         order = _with_terms(told, event, "REJECTED", 0)
         yield _own(event, msgspec.structs.replace(order, reason=reason))
@@ -111,7 +109,7 @@ def _traded(told: Told, event: EngineEvent) -> Iterator[_Keyed]:
             last_price_ticks=event.price_ticks,
             last_quantity_lots=event.quantity_lots,
             trade_id=told.trade_id(event),
-            liquidity="AUCTION" if event.flags & v.FLAG_AUCTION else liquidity,
+            liquidity="AUCTION" if event.flags & r.FLAG_AUCTION else liquidity,
         )
         yield s.ORDER_EVENTS, account, fill
     yield s.TRADE_EXECUTIONS, event.instrument_id, _execution(told, event)
@@ -146,7 +144,7 @@ def _rested(told: Told, event: EngineEvent) -> Iterator[_Keyed]:
 
 def _cancelled(told: Told, event: EngineEvent) -> Iterator[_Keyed]:
     cancelled = told.order_event(event, "CANCELLED", event.account_id, event.order_id, 0)
-    reason = name_of(CancelReasonV2, event.code)
+    reason = name_of(CancelReason, event.code)
     yield _own(event, msgspec.structs.replace(cancelled, reason=reason))
 
 
@@ -158,14 +156,14 @@ def _expired(told: Told, event: EngineEvent) -> Iterator[_Keyed]:
 
 def _moved(told: Told, event: EngineEvent) -> Iterator[_Keyed]:
     """Tell that a stop is triggered, or a pegged order stands at another price."""
-    type_ = "TRIGGERED" if event.kind == v.ORDER_TRIGGERED else "REPRICED"
+    type_ = "TRIGGERED" if event.kind == r.ORDER_TRIGGERED else "REPRICED"
     moved = told.order_event(event, type_, event.account_id, event.order_id, event.quantity_lots)
     yield _own(event, msgspec.structs.replace(moved, price_ticks=event.price_ticks))
 
 
 def _resized(told: Told, event: EngineEvent) -> Iterator[_Keyed]:
     """Tell what an iceberg displays now, or what a prevented self-trade took off."""
-    type_ = "REPLENISHED" if event.kind == v.ORDER_REPLENISHED else "REDUCED"
+    type_ = "REPLENISHED" if event.kind == r.ORDER_REPLENISHED else "REDUCED"
     resized = told.order_event(
         event, type_, event.account_id, event.order_id, event.words[r.E_LEAVES]
     )
@@ -233,17 +231,17 @@ _TELLERS: Final[dict[int, Callable[[Told, EngineEvent], Iterator[_Keyed]]]] = {
     r.ORDER_RESTED: _rested,
     r.ORDER_CANCELLED: _cancelled,
     r.ORDER_REPLACED: _replaced,
-    v.ORDER_EXPIRED: _expired,
-    v.ORDER_TRIGGERED: _moved,
-    v.ORDER_REPRICED: _moved,
-    v.ORDER_REPLENISHED: _resized,
-    v.ORDER_REDUCED: _resized,
+    r.ORDER_EXPIRED: _expired,
+    r.ORDER_TRIGGERED: _moved,
+    r.ORDER_REPRICED: _moved,
+    r.ORDER_REPLENISHED: _resized,
+    r.ORDER_REDUCED: _resized,
     r.CASH_CHANGED: _balance,
     r.POSITION_CHANGED: _balance,
     r.ACCOUNT_ADDED: _account_state,
     r.ACCOUNT_STATE_CHANGED: _account_state,
     r.LIMITS_CHANGED: _limits,
-    v.FEE_CHARGED: _fee,
+    r.FEE_CHARGED: _fee,
     **dict.fromkeys(MARKET_KINDS, _administered),
 }
 

@@ -5,18 +5,16 @@ from enum import IntEnum
 from typing import Final
 
 from shared.domain import records as r
-from shared.domain import records_v2 as v
 from shared.domain.events import EngineEvent, decode_event
 from shared.domain.ids import trade_id
-from shared.domain.reject_codes import CancelReason, RejectCode
+from shared.domain.reject_codes import CancelReason
 from shared.wire import stream_events as s
 from shared.wire.journal import JournaledCommand
 
 Words = Sequence[int]
-_RETIRED: Final = (RejectCode.PRICE_OUT_OF_BAND,)
 _ANSWERS: Final = {
     r.PLACE_ORDER: r.ORDER_ACCEPTED,
-    v.PLACE_ORDER_EXTENDED: r.ORDER_ACCEPTED,
+    r.PLACE_ORDER_EXTENDED: r.ORDER_ACCEPTED,
     r.CANCEL_ORDER: r.ORDER_CANCELLED,
     r.REPLACE_ORDER: r.ORDER_REPLACED,
 }
@@ -34,12 +32,12 @@ class Told:
             for index, words in enumerate(command.events)
         ]
         self._answered: dict[int, Words] = {}
-        if command.words[r.C_HEADER] & 0xFF == v.BATCH:
+        if command.words[r.C_HEADER] & 0xFF == r.BATCH:
             self._answered = _answered(_inner(command.words), self.events)
 
     def asked(self, event: EngineEvent) -> Words:
         """Return the words that an event answers: the command's, or those of one in the batch."""
-        if self.command.words[r.C_HEADER] & 0xFF != v.BATCH:
+        if self.command.words[r.C_HEADER] & 0xFF != r.BATCH:
             return self.command.words
         return self._answered.get(event.index, self.command.words)
 
@@ -77,11 +75,11 @@ class Told:
 
 
 def name_of(codes: type[IntEnum], code: int) -> str:
-    """Return a code's name; one that is retired, or a newer engine's, must not stop the stream."""
+    """Return a code's name; one that is not known here must not stop the stream."""
     try:
         return codes(code).name
     except ValueError:
-        return RejectCode(code).name if code in _RETIRED else f"CODE_{code}"
+        return f"CODE_{code}"
 
 
 def _inner(words: Words) -> list[Words]:

@@ -1,0 +1,163 @@
+"""The table of ids: which were used, by which command first, and what they stand for now.
+
+Open addressing over rows of two words. An id is never removed while it is remembered, so an order
+that leaves the book only gives up its slot, and rows move only when the table grows or, at the end
+of a trading day, forgets. Four
+consecutive ids share a cache line, because a member numbers its orders one after the other; a taken
+row sends the search past the whole line, so that neighbours do not pile up behind each other.
+"""
+
+from typing import Final, final
+
+from librt.vecs import vec
+from mypy_extensions import i64
+
+from hotpath.core.words import zeros
+
+# A row: the id (0: free), then first sequence << SLOT_BITS | slot.
+_ROW_SHIFT: Final = 1
+SLOT_BITS: Final = 21
+MAX_SLOT: Final = (1 << 21) - 1
+NOT_FOUND: Final = -1
+FIRST_ADMINISTRATIVE_ID: Final = 1 << 62  # ids below are orders'
+ORDER_ID_BITS: Final = 62
+
+_STEP: Final = 5  # odd, so that a search comes to every row
+_LOW_31: Final = (1 << 31) - 1
+_DIGEST_MASK: Final = (1 << 61) - 1
+
+
+def _home(key: i64, mask: i64) -> i64:
+    """Return the row where the search for `key` starts. No step passes 2^63."""
+    block = key >> 2
+    mixed = ((block & _LOW_31) * 0x9E3779B1) ^ ((block >> 31) * 0x85EBCA6B)
+    return ((mixed >> 12 << 2) | (key & 3)) & mask
+
+
+def id_digest(key: i64, sequence: i64) -> i64:
+    """Return what one remembered id adds to the table's digest. No step passes 2^63."""
+    mixed = ((key & _LOW_31) * 0x9E3779B1) ^ ((key >> 31) * 0x5BD1E995)
+    mixed = mixed ^ ((sequence & _LOW_31) * 0xC2B2AE35) ^ (sequence >> 31)
+    return (mixed ^ (mixed >> 29)) & _DIGEST_MASK
+
+
+def search(rows: vec[i64], mask: i64, key: i64) -> i64:
+    """Return the row of `key` (> 0); when it is not there, ~row of the free row it would take."""
+    row: i64 = _home(key, mask)
+    while True:
+        found: i64 = rows[row << _ROW_SHIFT]
+        if found == key:
+            return row
+        if found == 0:
+            return ~row
+        row = (row + _STEP) & mask
+
+
+def slot_in(rows: vec[i64], row: i64) -> i64:
+    """Return what the id in a row stands for now; 0: nothing any more."""
+    return rows[(row << _ROW_SHIFT) + 1] & MAX_SLOT
+
+
+@final
+class IdTable:
+    """Ids (1 … 2^63-1) with their first sequence and a slot (0: none); at most half full."""
+
+    def __init__(self, capacity: i64, maximum: i64) -> None:
+        """Make room for `capacity` ids; the table doubles until it holds `maximum` of them."""
+        rows: i64 = 16
+        while rows < capacity * 2:
+            rows *= 2
+        self.mask: i64 = rows - 1
+        self.rows: vec[i64] = zeros(rows << _ROW_SHIFT)
+        self.count: i64 = 0
+        self.maximum: i64 = maximum
+        self.digest: i64 = 0
+
+    def find(self, key: i64) -> i64:
+        """Return the row of `key` (> 0), or NOT_FOUND."""
+        row: i64 = search(self.rows, self.mask, key)
+        if row < 0:  # not a conditional expression: with a constant in it, mypyc boxes the result
+            return NOT_FOUND
+        return row
+
+    def key(self, row: i64) -> i64:
+        """Return the id in a row; 0 when the row is free."""
+        return self.rows[row << _ROW_SHIFT]
+
+    def slot(self, row: i64) -> i64:
+        return slot_in(self.rows, row)
+
+    def sequence(self, row: i64) -> i64:
+        return self.rows[(row << _ROW_SHIFT) + 1] >> SLOT_BITS
+
+    def first_sequence(self, key: i64) -> i64:
+        """Return the sequence of the command that used any id first, or 0 when none did."""
+        if key <= 0:
+            return 0
+        row: i64 = self.find(key)
+        return self.sequence(row) if row >= 0 else 0
+
+    def set_slot(self, row: i64, slot: i64) -> None:
+        """Say what the id stands for now; 0 when it stands for nothing any more."""
+        index: i64 = (row << _ROW_SHIFT) + 1
+        rows = self.rows
+        rows[index] = (rows[index] & ~MAX_SLOT) | slot
+
+    def release(self, key: i64) -> None:
+        """Note that the order or hold of `key` is no longer open."""
+        self.set_slot(self.find(key), 0)
+
+    def is_full(self) -> bool:
+        return self.count >= self.maximum
+
+    def insert(self, key: i64, sequence: i64, slot: i64) -> None:
+        """Remember a new id. The caller has looked that it is new and that the table has room."""
+        self.make_room()
+        self.fill(~search(self.rows, self.mask, key), key, sequence, slot)
+
+    def make_room(self) -> None:
+        """Grow if one more id needs it. Rows found before are then others."""
+        if self.count * 2 > self.mask and self.count < self.maximum:
+            self._grow()
+
+    def fill(self, row: i64, key: i64, sequence: i64, slot: i64) -> None:
+        """Remember a new id in the free row that `search` has found for it."""
+        rows = self.rows
+        rows[row << _ROW_SHIFT] = key
+        rows[(row << _ROW_SHIFT) + 1] = sequence << SLOT_BITS | slot
+        self.count += 1
+        self.digest = (self.digest + id_digest(key, sequence)) & _DIGEST_MASK
+
+    def forget(self, until: i64) -> None:
+        """Forget the ids of commands up to sequence `until` that stand for nothing any more."""
+        old = self.rows
+        size: i64 = self.mask + 1
+        new = zeros(size << _ROW_SHIFT)
+        row: i64 = 0
+        while row < size:
+            key: i64 = old[row << _ROW_SHIFT]
+            word: i64 = old[(row << _ROW_SHIFT) + 1]
+            if key != 0 and (word >> SLOT_BITS > until or word & MAX_SLOT != 0):
+                to: i64 = ~search(new, self.mask, key)
+                new[to << _ROW_SHIFT] = key
+                new[(to << _ROW_SHIFT) + 1] = word
+            elif key != 0:
+                self.count -= 1
+                self.digest = (self.digest - id_digest(key, word >> SLOT_BITS)) & _DIGEST_MASK
+            row += 1
+        self.rows = new
+
+    def _grow(self) -> None:
+        old = self.rows
+        size: i64 = self.mask + 1
+        self.mask = size * 2 - 1
+        new = zeros(size * 2 << _ROW_SHIFT)
+        row: i64 = 0
+        while row < size:
+            key: i64 = old[row << _ROW_SHIFT]
+            if key != 0:
+                to: i64 = ~search(new, self.mask, key)
+                new[to << _ROW_SHIFT] = key
+                new[(to << _ROW_SHIFT) + 1] = old[(row << _ROW_SHIFT) + 1]
+            row += 1
+        self.rows = new
