@@ -120,8 +120,9 @@ class Trial:
         self.left -= lots
         self.traded += lots
         self.last = price
-        self._exclude(order)
         self._exclude(hand.order)
+        if not self._is_marked(order):  # the aggressor's exclusion comes first, and may end it
+            self._exclude(order)
         if self.left == 0 or prices.breaks_circuit(state, hand.instrument, price):
             self.over = True
         if not self.over and lots == tradable and leaves > lots and not self._is_marked(order):

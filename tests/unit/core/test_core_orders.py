@@ -125,6 +125,13 @@ TABLES = {
         B1 buy 1 @105               > B1 accepted 1@105; B1 x A1 1@105 level 9
                                     > A2 cancelled 10 LINKED
     """,
+    "one cancels other: a fill-or-kill order meets its own partner, and goes on without it": """
+        A1 sell 10 @100 show=4      > A1 accepted 10@100 level 4
+        C1 sell 6 @101              > C1 accepted 6@101 level 6
+        A2 buy 10 @101 fok oco=A1   > A2 accepted 10@101
+                                    > A2 x A1 4@100 level 0 self; A1 shows 4 level 4
+                                    > A1 cancelled 6 LINKED; A2 x C1 6@101 level 0
+    """,
     "one cancels other: a cancel leaves the other alone": """
         A1 sell 10 @105             > A1 accepted 10@105 level 10
         A2 sell 10 @106 oco=A1      > A2 accepted 10@106 level 10
