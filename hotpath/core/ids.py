@@ -120,6 +120,11 @@ class IdTable:
         if self.count * 2 > self.mask and self.count < self.maximum:
             self._grow()
 
+    def expect(self, count: i64) -> None:
+        """Make room for `count` ids at once."""
+        while count * 2 > self.mask and count <= self.maximum:
+            self._grow()
+
     def fill(self, row: i64, key: i64, sequence: i64, slot: i64) -> None:
         """Remember a new id in the free row that `search` has found for it."""
         rows = self.rows

@@ -1,246 +1,300 @@
-"""Fills a new engine's state from a snapshot; `snapshot.py` describes the bytes."""
+"""Fills a new engine's state from a snapshot; `snapshot_layout.py` describes the bytes.
 
-import struct
+Rows are read where they lie: none becomes an object.
+"""
+
+import hashlib
 from typing import Final
 
+from librt.strings import read_i64_le
+from librt.vecs import vec
 from mypy_extensions import i64
 
-from hotpath.core import book, followers, promises, waiting
 from hotpath.core.account_watch import watch_account
-from hotpath.core.accounts import CASH_LEVERAGE, owner
+from hotpath.core.accounts import owner
 from hotpath.core.layout import (
     A_GROUP,
     A_OPEN_ORDERS,
     A_OWNER,
     A_RESERVED,
-    A_WATCH,
     ACCOUNT_SHIFT,
-    AGE_ARRIVED,
     I_LAST,
-    IN_AUCTION,
-    IN_BOOK,
-    IN_STOPS,
     INSTRUMENT_SHIFT,
-    IS_REACHED,
-    IS_WOKEN,
-    ORDER_SHIFT,
     P_SETTLED,
     P_TOTAL,
-    WATCH_MARGIN,
-    X_FLAGS,
-    X_LIMIT,
-    X_PARTNER,
-    X_PLACE,
-    X_TIME,
-    X_TYPE,
 )
-from hotpath.core.leaving import make_cold, wake
-from hotpath.core.snapshot import (
+from hotpath.core.restore_orders import note_margin, restore_orders
+from hotpath.core.snapshot_layout import (
     ACCOUNT_FIELDS,
-    BEFORE_LINK,
+    ACCOUNTS,
+    AMENDED,
     CHECK_BYTES,
-    COLD_FIELDS,
     FORMAT_VERSION,
+    GROUPS,
     HEADER_WORDS,
+    HOLDS,
+    IDS,
     INSTRUMENT_FIELDS,
+    INSTRUMENTS,
     MAGIC,
+    ORDERS,
+    POSITIONS,
+    SESSIONS,
+    SWEEPS,
+    TABLES,
+    TICKS,
+    TIERS,
     WIDTHS,
-    Row,
-    digest,
+    read_fields,
 )
+from hotpath.core.sorting import sorted_pairs
 from hotpath.core.state import State
-from hotpath.core.sweeps import ANY, Sweep
-from shared.domain.records import GTC, LIMIT, ORDER_SHORT, RULES_VERSION
+from hotpath.core.sweeps import Sweep
+from hotpath.core.words import zeros
+from shared.domain.records import RULES_VERSION, TICK_ROWS
 
-_FIRST_COLD: Final = 10  # where COLD_FIELDS begin in an order's row
-_LINKED_ID: Final = _FIRST_COLD + BEFORE_LINK
+_ADDED_BY: Final = 2  # word of an account's or instrument's row: sequence that added it
 
 
 def restore_state(state: State, data: bytes) -> None:
     """Fill an empty state from a snapshot; raise ValueError when that cannot be done."""
     if state.sequence != 0 or state.ids.count != 0:
         raise ValueError("a snapshot is restored into a new engine")
-    header, tables = _unpack(data)
-    _check_room(state, tables)
-    accounts, instruments, positions, orders, holds, tiers = tables[:6]
-    ticks, groups, sessions, amended, sweeps, ids = tables[6:]
-    state.sequence, state.time_ns, state.day, state.day_ended_at = header[3:7]
-    state.accounts.issued_minor, state.accounts.fees_minor = header[7:9]
-    state.house.firm_killed = header[9] != 0
-    state.careful = header[10] != 0
-    state.work_due = state.careful
-    for row in ids:
-        state.ids.insert(row[0], row[1], 0)
-    if state.ids.digest != header[11]:
+    starts = _starts(data)
+    _check_room(state, data)
+    _restore_header(state, data)
+    _restore_ids(state, data, starts[IDS], _count(data, IDS))
+    if state.ids.digest != _word(data, 11):
         raise ValueError("the snapshot's ids do not give its digest")
-    _restore_house(state, tiers, ticks, groups, amended)
-    for row in sorted(accounts, key=_added_by):
-        _restore_account(state, row)
-    for row in sorted(instruments, key=_added_by):
-        _restore_instrument(state, row)
-    for row in positions:
-        at = state.positions.find(state.accounts.find(row[0]), state.instruments.find(row[1]))
-        state.positions.words[at + P_TOTAL] = row[2]
-        state.positions.words[at + P_SETTLED] = row[3]
-    for row in holds:
-        slot = state.holds.add(row[0], state.accounts.find(row[1]), row[2], row[3])
-        state.ids.set_slot(state.ids.find(row[0]), slot)
-    for row in sessions:
-        at = state.sessions.add(row[0])
-        for word in range(3):
-            state.sessions.words[at + word] = row[1 + word]
-    _restore_orders(state, orders)
-    _restore_sweeps(state, sweeps)
-    _restore_watches(state, positions, orders)
+    _restore_house(state, data, starts)
+    _restore_accounts(state, data, starts[ACCOUNTS])
+    _restore_instruments(state, data, starts[INSTRUMENTS])
+    _restore_positions(state, data, starts[POSITIONS])
+    _restore_holds(state, data, starts[HOLDS])
+    _restore_sessions(state, data, starts[SESSIONS])
+    restore_orders(state, data, starts)
+    _restore_sweeps(state, data, starts[SWEEPS])
+    _watch_all(state)
 
 
-def _added_by(row: Row) -> int:
-    return row[2]
+def _word(data: bytes, index: i64) -> i64:
+    """Return a word of the header."""
+    return read_i64_le(data, index * 8)
 
 
-def _unpack(data: bytes) -> tuple[Row, list[list[Row]]]:
-    """Return the header's words and the tables."""
-    words = HEADER_WORDS + len(WIDTHS)
-    body = data[:-CHECK_BYTES]
-    if len(body) < words * 8 or digest(body) != data[-CHECK_BYTES:]:
+def _count(data: bytes, table: i64) -> i64:
+    """Return how many rows of a table there are."""
+    return read_i64_le(data, (HEADER_WORDS + table) * 8)
+
+
+def _starts(data: bytes) -> vec[i64]:
+    """Return at which byte each table begins and the last one ends; raise unless all is whole."""
+    at: i64 = (HEADER_WORDS + TABLES) * 8
+    end: i64 = len(data) - CHECK_BYTES
+    if end < at or not _is_sound(data):
         raise ValueError("the snapshot is damaged")
-    header: Row = struct.unpack_from(f"<{words}q", body)
-    if header[:3] != (MAGIC, FORMAT_VERSION, RULES_VERSION):
+    versions = (_word(data, 0), _word(data, 1), _word(data, 2))
+    if versions != (MAGIC, FORMAT_VERSION, RULES_VERSION):
         raise ValueError("the snapshot is of another format or rules version")
-    tables: list[list[Row]] = []
-    at = words * 8
-    for width, count in zip(WIDTHS, header[HEADER_WORDS:], strict=True):
-        end = at + width * 8 * count
-        tables.append(list(struct.iter_unpack(f"<{width}q", body[at:end])))
-        at = end
-    return header, tables
+    starts = zeros(TABLES + 1)
+    for table in range(TABLES):
+        starts[table] = at
+        count: i64 = _count(data, table)
+        if not 0 <= count <= end:
+            raise ValueError("the snapshot's rows are not as many as its header says")
+        width: i64 = WIDTHS[table]
+        at += width * 8 * count
+    starts[TABLES] = at
+    if at != end:
+        raise ValueError("the snapshot's rows are not as many as its header says")
+    return starts
 
 
-def _check_room(state: State, tables: list[list[Row]]) -> None:
+def _is_sound(data: bytes) -> bool:
+    body = memoryview(data)[:-CHECK_BYTES]
+    return hashlib.blake2b(body, digest_size=CHECK_BYTES).digest() == data[-CHECK_BYTES:]
+
+
+def _check_room(state: State, data: bytes) -> None:
     fits = (
-        len(tables[0]) <= state.accounts.maximum
-        and len(tables[1]) <= state.instruments.maximum
-        and len(tables[3]) <= state.orders.maximum
-        and len(tables[4]) <= 2 * state.holds.maximum  # of both kinds
-        and len(tables[8]) <= state.sessions.maximum
-        and len(tables[9]) <= state.max_amended
-        and len(tables[11]) <= state.ids.maximum
+        _count(data, ACCOUNTS) <= state.accounts.maximum
+        and _count(data, INSTRUMENTS) <= state.instruments.maximum
+        and _count(data, ORDERS) <= state.orders.maximum
+        and _count(data, HOLDS) <= 2 * state.holds.maximum  # of both kinds
+        and _count(data, SESSIONS) <= state.sessions.maximum
+        and _count(data, AMENDED) <= state.max_amended
+        and _count(data, IDS) <= state.ids.maximum
     )
     if not fits:
         raise ValueError("the snapshot is larger than this engine's tables")
 
 
-def _restore_house(
-    state: State, tiers: list[Row], ticks: list[Row], groups: list[Row], amended: list[Row]
-) -> None:
-    for row in tiers:
-        state.house.tiers[row[0]] = (row[1], row[2], row[3])
-    for row in ticks:
-        pairs = [(row[word], row[word + 1]) for word in range(1, len(row), 2)]
-        state.house.tick_tables[row[0]] = [pair for pair in pairs if pair[0] != 0]
-    for row in groups:
-        state.house.kill_group(row[0], True)
-    for row in amended:
-        terms: Row = row[2:] if row[2] != 0 else ()
-        state.house.amended[(row[0], row[1])] = terms
+def _restore_header(state: State, data: bytes) -> None:
+    state.sequence = _word(data, 3)
+    state.time_ns = _word(data, 4)
+    state.day = _word(data, 5)
+    state.day_ended_at = _word(data, 6)
+    state.accounts.issued_minor = _word(data, 7)
+    state.accounts.fees_minor = _word(data, 8)
+    state.house.firm_killed = _word(data, 9) != 0
+    state.careful = _word(data, 10) != 0
+    state.work_due = state.careful
 
 
-def _restore_account(state: State, row: Row) -> None:
-    offset = state.accounts.add(row[0], row[1], row[2])
-    state.positions.add_account(offset)
-    a = state.accounts.words
-    for field, value in zip(ACCOUNT_FIELDS, row, strict=True):
-        a[offset + field] = value
-    a[offset + A_RESERVED] = 0  # they are counted as the orders come back
-    a[offset + A_OPEN_ORDERS] = 0
-    a[offset + A_OWNER] = owner(row[0], a[offset + A_GROUP])
+def _restore_ids(state: State, data: bytes, start: i64, count: i64) -> None:
+    ids = state.ids
+    ids.expect(count)
+    at: i64 = start
+    end: i64 = start + count * 16
+    while at < end:
+        ids.insert(read_i64_le(data, at), read_i64_le(data, at + 8), 0)
+        at += 16
 
 
-def _restore_instrument(state: State, row: Row) -> None:
-    offset = state.instruments.add(row[0], row[1], row[4], row[5], row[6], row[7], row[2])
-    for field, value in zip(INSTRUMENT_FIELDS, row, strict=True):
-        state.instruments.words[offset + field] = value
-    state.instruments.centre(offset, state.instruments.words[offset + I_LAST])
+def _restore_house(state: State, data: bytes, starts: vec[i64]) -> None:
+    house = state.house
+    for row in _rows(data, starts, TIERS):
+        house.tiers[row[0]] = (row[1], row[2], row[3])
+    for row in _rows(data, starts, TICKS):
+        pairs = [(row[1 + 2 * pair], row[2 + 2 * pair]) for pair in range(TICK_ROWS)]
+        house.tick_tables[row[0]] = [pair for pair in pairs if pair[0] != 0]
+    for row in _rows(data, starts, GROUPS):
+        house.kill_group(row[0], True)
+    for row in _rows(data, starts, AMENDED):
+        house.amended[(row[0], row[1])] = tuple(row[2:]) if row[2] != 0 else ()
 
 
-def _restore_orders(state: State, rows: list[Row]) -> None:
-    """Chain the orders by account as they were accepted, then queue them by priority."""
-    orders = state.orders
-    found = [_restore_order(state, row) for row in rows]
-    for row, order in zip(rows, found, strict=True):
-        orders.ages[(order >> 2) + AGE_ARRIVED] = len(rows) + row[-1] + 1
-        if row[_LINKED_ID] != 0:
-            other = state.open_order(row[_LINKED_ID])
-            if orders.cold_of(other) == 0:
-                make_cold(state, other)
-            orders.cold[orders.cold_of(order) + X_PARTNER] = other
-            orders.cold[orders.cold_of(other) + X_PARTNER] = order
-    orders.clock = 2 * len(rows)
-    for order in sorted(found, key=orders.arrived):
-        _queue(state, order)
+def _rows(data: bytes, starts: vec[i64], table: int) -> list[list[int]]:
+    """Return the rows of a small table."""
+    width = WIDTHS[table] * 8
+    return [
+        [int(read_i64_le(data, row + word)) for word in range(0, width, 8)]
+        for row in range(int(starts[table]), int(starts[table + 1]), width)
+    ]
 
 
-def _restore_order(state: State, row: Row) -> int:
-    orders = state.orders
-    position = state.positions.find(
-        state.accounts.find(row[0] >> 32), state.instruments.find(row[1])
-    )
-    limit = row[8]
-    order = orders.add(row[0], row[7] if row[6] == IN_BOOK else limit, row[9], position, row[2])
-    state.ids.set_slot(state.ids.find(row[0]), order >> ORDER_SHIFT)
-    plain = (LIMIT, GTC, 0, IN_BOOK, limit, limit, row[9], *[0] * 18, CASH_LEVERAGE)
-    if row[3:-1] != plain:
-        at = orders.add_cold(order)
-        x = orders.cold
-        x[at + X_TYPE], x[at + X_TIME], x[at + X_FLAGS] = row[3:6]
-        x[at + X_PLACE], x[at + X_LIMIT] = row[6], limit
-        values = row[_FIRST_COLD:_LINKED_ID] + row[_LINKED_ID + 1 : -1]
-        for field, value in zip(COLD_FIELDS, values, strict=True):
-            x[at + field] = value
-        followers.note(state, order)
-    if state.risk:
-        promises.count_lots(state, order, row[9])
-        if orders.cold_of(order) != 0:
-            promises.reserve_anew(state, order)
-        else:
-            promises.add_reserved(state, position, promises.reserved_by(state, order))
-    return order
+def _as_added(data: bytes, start: i64, table: i64, width: i64) -> vec[i64]:
+    """Return pairs of the sequence that added a row, and where the row lies, in that order."""
+    count: i64 = _count(data, table)
+    pairs = zeros(2 * count)
+    index: i64 = 0
+    while index < count:
+        at: i64 = start + index * width * 8
+        pairs[2 * index] = read_i64_le(data, at + _ADDED_BY * 8)
+        pairs[2 * index + 1] = at
+        index += 1
+    return sorted_pairs(pairs, count)
 
 
-def _queue(state: State, order: i64) -> None:
-    """Put a restored order where it stood."""
-    row: i64 = state.orders.cold_of(order)
-    place: i64 = IN_BOOK if row == 0 else state.orders.cold[row + X_PLACE]
-    if place == IN_BOOK:
-        book.enter(state, order)
-    elif place in (IN_STOPS, IS_REACHED):
-        waiting.enter_stops(state, order, place == IS_REACHED)
-    elif place == IN_AUCTION:
-        waiting.enter_auction(state, order)
-    elif place == IS_WOKEN:
-        wake(state, order)
-
-
-def _restore_sweeps(state: State, rows: list[Row]) -> None:
-    for row in rows:
-        sweep = Sweep(row[0], row[1])  # orders are numbered 1, 2, … by age now
-        sweep.account = ANY if row[2] == -1 else state.accounts.find(row[2])
-        sweep.group = row[3]
-        sweep.instrument = ANY if row[4] == -1 else state.instruments.find(row[4])
-        sweep.side, sweep.session, sweep.times, sweep.expired_at = row[5:9]
-        sweep.expires = row[9] != 0
-        state.sweeps.append(sweep)
-
-
-def _restore_watches(state: State, positions: list[Row], orders: list[Row]) -> None:
-    """Set what plain orders have to look at, as if all that matters had just happened."""
-    short = [row[0] for row in positions if row[2] < 0]
-    short += [row[0] >> 32 for row in orders if row[5] & ORDER_SHORT]
-    for account_id in short:
-        account = state.accounts.find(account_id)
+def _restore_accounts(state: State, data: bytes, start: i64) -> None:
+    count: i64 = _count(data, ACCOUNTS)
+    pairs = _as_added(data, start, ACCOUNTS, WIDTHS[ACCOUNTS])
+    index: i64 = 0
+    while index < count:
+        at: i64 = pairs[2 * index + 1]
+        account_id: i64 = read_i64_le(data, at)
+        account: i64 = state.accounts.add(account_id, read_i64_le(data, at + 8), pairs[2 * index])
+        state.positions.add_account(account)
         a = state.accounts.words
-        a[account + A_WATCH] = a[account + A_WATCH] | WATCH_MARGIN
-    for slot in range(1, state.accounts.count + 1):
+        read_fields(data, at, a, account, ACCOUNT_FIELDS)
+        a[account + A_RESERVED] = 0  # they are counted as the orders come back
+        a[account + A_OPEN_ORDERS] = 0
+        a[account + A_OWNER] = owner(account_id, a[account + A_GROUP])
+        index += 1
+
+
+def _restore_instruments(state: State, data: bytes, start: i64) -> None:
+    count: i64 = _count(data, INSTRUMENTS)
+    pairs = _as_added(data, start, INSTRUMENTS, WIDTHS[INSTRUMENTS])
+    index: i64 = 0
+    while index < count:
+        at: i64 = pairs[2 * index + 1]
+        instrument: i64 = state.instruments.add(
+            read_i64_le(data, at),
+            read_i64_le(data, at + 8),
+            read_i64_le(data, at + 32),
+            read_i64_le(data, at + 40),
+            read_i64_le(data, at + 48),
+            read_i64_le(data, at + 56),
+            pairs[2 * index],
+        )
+        read_fields(data, at, state.instruments.words, instrument, INSTRUMENT_FIELDS)
+        state.instruments.centre(instrument, state.instruments.words[instrument + I_LAST])
+        index += 1
+
+
+def _restore_positions(state: State, data: bytes, start: i64) -> None:
+    p = state.positions.words
+    at: i64 = start
+    left: i64 = _count(data, POSITIONS)
+    while left > 0:
+        account: i64 = state.accounts.find(read_i64_le(data, at))
+        instrument: i64 = state.instruments.find(read_i64_le(data, at + 8))
+        position: i64 = state.positions.find(account, instrument)
+        p[position + P_TOTAL] = read_i64_le(data, at + 16)
+        p[position + P_SETTLED] = read_i64_le(data, at + 24)
+        if p[position + P_TOTAL] < 0:
+            note_margin(state, account)
+        at += 48
+        left -= 1
+
+
+def _restore_holds(state: State, data: bytes, start: i64) -> None:
+    at: i64 = start
+    left: i64 = _count(data, HOLDS)
+    while left > 0:
+        id_: i64 = read_i64_le(data, at)
+        account: i64 = state.accounts.find(read_i64_le(data, at + 8))
+        amount: i64 = read_i64_le(data, at + 16)
+        slot: i64 = state.holds.add(id_, account, amount, read_i64_le(data, at + 24))
+        state.ids.set_slot(state.ids.find(id_), slot)
+        at += 32
+        left -= 1
+
+
+def _restore_sessions(state: State, data: bytes, start: i64) -> None:
+    at: i64 = start
+    left: i64 = _count(data, SESSIONS)
+    while left > 0:
+        session: i64 = state.sessions.add(read_i64_le(data, at))
+        s = state.sessions.words
+        s[session] = read_i64_le(data, at + 8)
+        s[session + 1] = read_i64_le(data, at + 16)
+        s[session + 2] = read_i64_le(data, at + 24)
+        at += 32
+        left -= 1
+
+
+def _restore_sweeps(state: State, data: bytes, start: i64) -> None:
+    at: i64 = start
+    left: i64 = _count(data, SWEEPS)
+    while left > 0:
+        # orders are numbered 1, 2, … by age now
+        sweep = Sweep(read_i64_le(data, at), read_i64_le(data, at + 8))
+        account_id: i64 = read_i64_le(data, at + 16)
+        if account_id != -1:
+            sweep.account = state.accounts.find(account_id)
+        sweep.group = read_i64_le(data, at + 24)
+        number: i64 = read_i64_le(data, at + 32)
+        if number != -1:
+            sweep.instrument = state.instruments.find(number)
+        sweep.side = read_i64_le(data, at + 40)
+        sweep.session = read_i64_le(data, at + 48)
+        sweep.times = read_i64_le(data, at + 56)
+        sweep.expired_at = read_i64_le(data, at + 64)
+        sweep.expires = read_i64_le(data, at + 72) != 0
+        state.sweeps.append(sweep)
+        at += 80
+        left -= 1
+
+
+def _watch_all(state: State) -> None:
+    """Set what plain orders have to look at, as if all that matters had just happened."""
+    slot: i64 = 1
+    while slot <= state.accounts.count:
         watch_account(state, slot << ACCOUNT_SHIFT)
-    for slot in range(1, state.instruments.count + 1):
+        slot += 1
+    slot = 1
+    while slot <= state.instruments.count:
         state.instruments.watch(slot << INSTRUMENT_SHIFT)
+        slot += 1

@@ -1,340 +1,300 @@
 """The whole state in canonical bytes, and the state hash. `restore.py` is the way back.
 
-Canonical means: the same for every implementation of the same rules. Rows stand in the order of
-their ids, orders in that of their acceptance. All words are 64 bits, little-endian:
-
-    header      magic, format, rules version, sequence, time_ns, day, sequence that ended the day
-                before, cash issued, fees collected, firm killed, work left, digest of the ids,
-                then how many rows of each kind follow, in this order:
-    account     id, currency, sequence that added it, state, total, settled, reserved, held,
-                open orders, group, tier, leverage, killed, limits (order lots, order value,
-                position, open orders), throttle (limit, window, used)
-    instrument  id, currency, sequence that added it, session, tick value, largest order, collar,
-                reference, last, high, low, issued lots, tick table, lot size, minimum value,
-                static collar, dynamic collar, its action, limit band, breaker, uncross criteria
-    position    account id, instrument id, total, settled, open buy lots, open sell lots
-    order       id, instrument id, side, type, time in force, flags, place, price in the book,
-                limit, leaves, display, shown, minimum, stop price, offset, peg, self-trade mode,
-                link, linked id, session, expiry, locate, fees (whole, millionths, paid), rates
-                (maker, taker, auction), leverage, rank by priority
-    hold        id, account id, amount, kind (1 withdrawal, 2 credit move)
-    tier        number, maker, taker, auction
-    ticks       number, four pairs of price and step
-    group       number of a killed group
-    session     number, throttle (limit, window, used)
-    amended     sequence, index, six terms (all zero: busted)
-    sweep       number of orders that are old enough, reason, account id, group, instrument id,
-                side, session, times, expired at, expires; -1 stands for any
-    id          id, first sequence
-    check       eight bytes: BLAKE2b of all before
-
-The state hash covers all but the rows of ids, for which their digest stands.
+`snapshot_layout.py` describes the bytes. The state hash covers all but the rows of ids, for which
+their digest stands. The engine makes it while it runs, so no row becomes an object on the way.
 """
 
 import hashlib
-import struct
-from typing import Final
 
+from librt.strings import BytesWriter, write_i64_le
+from librt.vecs import vec
 from mypy_extensions import i64
 
-from hotpath.core.accounts import CASH_LEVERAGE, H_ACCOUNT, H_AMOUNT, H_ID, H_KIND, HOLD_SHIFT
+from hotpath.core.accounts import H_ACCOUNT, H_AMOUNT, H_ID, H_KIND, HOLD_SHIFT
+from hotpath.core.ids import IdTable
 from hotpath.core.layout import (
-    A_CURRENCY,
-    A_GROUP,
-    A_HELD,
     A_ID,
-    A_KILLED,
-    A_LEVERAGE,
-    A_MAX_OPEN_ORDERS,
-    A_MAX_ORDER_LOTS,
-    A_MAX_ORDER_VALUE,
-    A_MAX_POSITION,
-    A_OPEN_ORDERS,
-    A_RESERVED,
-    A_SEQUENCE,
-    A_SETTLED,
-    A_STATE,
-    A_THROTTLE,
-    A_TIER,
-    A_TOTAL,
     ACCOUNT_SHIFT,
-    I_BAND_BPS,
-    I_BREAKER_BPS,
-    I_COLLAR_ACTION,
-    I_COLLAR_BPS,
-    I_CURRENCY,
-    I_DYNAMIC_BPS,
-    I_HIGH,
+    AGE_ACCEPTED,
     I_ID,
-    I_ISSUED_LOTS,
-    I_LAST,
-    I_LOT_SIZE,
-    I_LOW,
-    I_MAX_ORDER_LOTS,
-    I_MIN_NOTIONAL,
-    I_REFERENCE,
-    I_SEQUENCE,
-    I_SESSION,
-    I_STATIC_BPS,
-    I_TICK_TABLE,
-    I_TICK_VALUE,
-    I_UNCROSS_ORDER,
-    IN_BOOK,
     INSTRUMENT_SHIFT,
-    O_ID,
-    O_LEAVES,
-    O_OLDER,
-    O_OWNER,
-    O_PRICE,
-    P_INSTRUMENT,
-    P_NEWEST_ORDER,
     P_OPEN_LOTS,
     P_SETTLED,
     P_TOTAL,
-    POSITION_MASK,
-    SIDE_MASK,
-    X_DISPLAY,
-    X_EXPIRY,
-    X_FEE_PAID,
-    X_FEE_PART,
-    X_FEE_WHOLE,
-    X_FLAGS,
-    X_LEVERAGE,
-    X_LIMIT,
-    X_LINK,
-    X_LOCATE,
-    X_MINIMUM,
-    X_MODE,
-    X_OFFSET,
-    X_PARTNER,
-    X_PEG,
-    X_PLACE,
-    X_RATES,
-    X_SESSION,
-    X_SHOWN,
-    X_STOP,
-    X_TIME,
-    X_TYPE,
 )
 from hotpath.core.sessions import S_NUMBER, SESSION_SHIFT
+from hotpath.core.snapshot_layout import (
+    ACCOUNT_FIELDS,
+    ACCOUNTS,
+    AMENDED,
+    CHECK_BYTES,
+    FORMAT_VERSION,
+    GROUPS,
+    HOLDS,
+    IDS,
+    INSTRUMENT_FIELDS,
+    INSTRUMENTS,
+    MAGIC,
+    ORDERS,
+    POSITION_FIELDS,
+    POSITIONS,
+    SESSIONS,
+    SWEEPS,
+    TABLES,
+    TERMS,
+    TICKS,
+    TIERS,
+    WIDTHS,
+    write_fields,
+    write_four,
+)
+from hotpath.core.snapshot_orders import pairs_by_age, write_orders, write_terms
+from hotpath.core.sorting import sorted_pairs
 from hotpath.core.state import State
 from hotpath.core.sweeps import ANY
-from shared.domain.records import BUY, GTC, LIMIT, RULES_VERSION, SELL, TICK_ROWS
-
-Row = tuple[int, ...]
-
-MAGIC: Final = 0x544F_4853_5041_4E53  # "SNAPSHOT"
-FORMAT_VERSION: Final = 2
-HEADER_WORDS: Final = 12
-WIDTHS: Final = (20, 21, 6, 30, 4, 4, 9, 1, 4, 8, 10, 2)  # words of a row of each kind
-CHECK_BYTES: Final = 8
-
-ACCOUNT_FIELDS: Final = (
-    *(A_ID, A_CURRENCY, A_SEQUENCE, A_STATE, A_TOTAL, A_SETTLED, A_RESERVED, A_HELD),
-    *(A_OPEN_ORDERS, A_GROUP, A_TIER, A_LEVERAGE, A_KILLED, A_MAX_ORDER_LOTS),
-    *(A_MAX_ORDER_VALUE, A_MAX_POSITION, A_MAX_OPEN_ORDERS),
-    *(A_THROTTLE, A_THROTTLE + 1, A_THROTTLE + 2),
-)
-INSTRUMENT_FIELDS: Final = (
-    *(I_ID, I_CURRENCY, I_SEQUENCE, I_SESSION, I_TICK_VALUE, I_MAX_ORDER_LOTS, I_COLLAR_BPS),
-    *(I_REFERENCE, I_LAST, I_HIGH, I_LOW, I_ISSUED_LOTS, I_TICK_TABLE, I_LOT_SIZE),
-    *(I_MIN_NOTIONAL, I_STATIC_BPS, I_DYNAMIC_BPS, I_COLLAR_ACTION, I_BAND_BPS, I_BREAKER_BPS),
-    I_UNCROSS_ORDER,
-)
-POSITION_FIELDS: Final = (P_TOTAL, P_SETTLED, P_OPEN_LOTS + BUY, P_OPEN_LOTS + SELL)
-# Of an order with a cold row: what stands before and behind its link.
-COLD_FIELDS: Final = (
-    *(X_DISPLAY, X_SHOWN, X_MINIMUM, X_STOP, X_OFFSET, X_PEG, X_MODE, X_LINK),
-    *(X_SESSION, X_EXPIRY, X_LOCATE, X_FEE_WHOLE, X_FEE_PART, X_FEE_PAID),
-    *(X_RATES, X_RATES + 1, X_RATES + 2, X_LEVERAGE),
-)
-BEFORE_LINK: Final = 8
+from hotpath.core.words import zeros
+from shared.domain.records import BUY, RULES_VERSION, SELL
 
 
 def snapshot_bytes(state: State) -> bytes:
     """Return the state in its canonical form."""
-    ids = _id_rows(state)
-    packed = _pack(_rows_but_ids(state, len(ids))) + _pack(ids)
+    counts = zeros(TABLES)
+    body = _body(state, counts)
+    packed = _head(state, counts) + body + _ids(state.ids)
     return packed + digest(packed)
 
 
 def state_hash(state: State) -> int:
     """Return 63 bits of the canonical form."""
-    packed = _pack(_rows_but_ids(state, state.ids.count))
-    return int.from_bytes(digest(packed), "little") >> 1
+    counts = zeros(TABLES)
+    body = _body(state, counts)
+    hasher = hashlib.blake2b(_head(state, counts), digest_size=CHECK_BYTES)
+    hasher.update(body)
+    return int.from_bytes(hasher.digest(), "little") >> 1
 
 
 def digest(data: bytes) -> bytes:
     return hashlib.blake2b(data, digest_size=CHECK_BYTES).digest()
 
 
-def _pack(rows: list[Row]) -> bytes:
-    return b"".join([struct.pack(f"<{len(row)}q", *row) for row in rows])
+def _head(state: State, counts: vec[i64]) -> bytes:
+    out = BytesWriter()
+    write_four(out, MAGIC, FORMAT_VERSION, RULES_VERSION, state.sequence)
+    write_four(out, state.time_ns, state.day, state.day_ended_at, state.accounts.issued_minor)
+    killed: i64 = 1 if state.house.firm_killed else 0
+    left: i64 = 1 if state.careful else 0
+    write_four(out, state.accounts.fees_minor, killed, left, state.ids.digest)
+    counts[IDS] = state.ids.count
+    table: i64 = 0
+    while table < TABLES:
+        write_i64_le(out, counts[table])
+        table += 1
+    return out.getvalue()
 
 
-def _rows_but_ids(state: State, id_count: int) -> list[Row]:
-    orders = open_orders(state)
-    tables = [_account_rows(state), _instrument_rows(state), _position_rows(state)]
-    tables += [_order_rows(state, orders), _hold_rows(state), _tier_rows(state)]
-    tables += [_tick_rows(state), [(group,) for group in sorted(state.house.killed_groups)]]
-    tables += [_session_rows(state), _amended_rows(state), _sweep_rows(state, orders)]
-    fixed = (MAGIC, FORMAT_VERSION, RULES_VERSION, int(state.sequence), int(state.time_ns))
-    day = (int(state.day), int(state.day_ended_at))
-    money = (int(state.accounts.issued_minor), int(state.accounts.fees_minor))
-    flags = (int(state.house.firm_killed), int(state.careful), int(state.ids.digest))
-    counts = (*[len(table) for table in tables], id_count)
-    rows: list[Row] = [(*fixed, *day, *money, *flags, *counts)]
-    for table in tables:
-        rows += table
-    return rows
+def _body(state: State, counts: vec[i64]) -> bytes:
+    """Return all rows but those of ids; note in `counts` how many of each kind there are."""
+    out = BytesWriter()
+    accounts = _accounts_by_id(state)
+    instruments = _instruments_by_id(state)
+    counts[ACCOUNTS] = state.accounts.count
+    counts[INSTRUMENTS] = state.instruments.count
+    _write_rows(out, state.accounts.words, accounts, state.accounts.count, ACCOUNT_FIELDS)
+    rows: vec[i64] = state.instruments.words
+    _write_rows(out, rows, instruments, state.instruments.count, INSTRUMENT_FIELDS)
+    counts[POSITIONS] = _write_positions(out, state, accounts, instruments)
+    orders = pairs_by_age(state.orders, AGE_ACCEPTED)
+    counts[ORDERS] = state.orders.count
+    write_orders(out, state, orders)
+    counts[TERMS] = write_terms(out, state, orders)
+    counts[HOLDS] = _write_holds(out, state)
+    counts[TIERS] = _write_tiers(out, state)
+    counts[TICKS] = _write_ticks(out, state)
+    counts[GROUPS] = _write_groups(out, state)
+    counts[SESSIONS] = _write_sessions(out, state)
+    counts[AMENDED] = _write_amended(out, state)
+    counts[SWEEPS] = _write_sweeps(out, state, orders)
+    return out.getvalue()
 
 
-def _account_rows(state: State) -> list[Row]:
-    a = state.accounts.words
-    rows: list[Row] = []
-    for slot in range(1, state.accounts.count + 1):
-        at = slot << ACCOUNT_SHIFT
-        rows.append(tuple([int(a[at + field]) for field in ACCOUNT_FIELDS]))
-    return sorted(rows)
+def _write_rows(
+    out: BytesWriter, words: vec[i64], pairs: vec[i64], count: i64, fields: vec[i64]
+) -> None:
+    """Write the rows at the offsets that are the values of pairs."""
+    index: i64 = 0
+    while index < count:
+        write_fields(out, words, pairs[2 * index + 1], fields)
+        index += 1
 
 
-def _instrument_rows(state: State) -> list[Row]:
-    i = state.instruments.words
-    rows: list[Row] = []
-    for slot in range(1, state.instruments.count + 1):
-        at = slot << INSTRUMENT_SHIFT
-        rows.append(tuple([int(i[at + field]) for field in INSTRUMENT_FIELDS]))
-    return sorted(rows)
+# --- accounts, instruments, positions ------------------------------------------------------------
 
 
-def _position_rows(state: State) -> list[Row]:
+def _accounts_by_id(state: State) -> vec[i64]:
+    """Return pairs of id and offset."""
+    count: i64 = state.accounts.count
+    pairs = zeros(2 * count)
+    slot: i64 = 1
+    while slot <= count:
+        at: i64 = slot << ACCOUNT_SHIFT
+        pairs[2 * slot - 2] = state.accounts.words[at + A_ID]
+        pairs[2 * slot - 1] = at
+        slot += 1
+    return sorted_pairs(pairs, count)
+
+
+def _instruments_by_id(state: State) -> vec[i64]:
+    count: i64 = state.instruments.count
+    pairs = zeros(2 * count)
+    slot: i64 = 1
+    while slot <= count:
+        at: i64 = slot << INSTRUMENT_SHIFT
+        pairs[2 * slot - 2] = state.instruments.words[at + I_ID]
+        pairs[2 * slot - 1] = at
+        slot += 1
+    return sorted_pairs(pairs, count)
+
+
+def _write_positions(
+    out: BytesWriter, state: State, accounts: vec[i64], instruments: vec[i64]
+) -> i64:
+    """Write the positions that are not all zero; return how many."""
     p = state.positions.words
-    rows: list[Row] = []
-    for account_slot in range(1, state.accounts.count + 1):
-        account = account_slot << ACCOUNT_SHIFT
-        for instrument_slot in range(1, state.instruments.count + 1):
-            instrument = instrument_slot << INSTRUMENT_SHIFT
-            at = state.positions.find(account, instrument)
-            held = [int(p[at + field]) for field in POSITION_FIELDS]
-            if any(held):
-                account_id = int(state.accounts.words[account + A_ID])
-                rows.append((account_id, int(state.instruments.words[instrument + I_ID]), *held))
-    return sorted(rows)
+    found: i64 = 0
+    one: i64 = 0
+    while one < state.accounts.count:
+        other: i64 = 0
+        while other < state.instruments.count:
+            at: i64 = state.positions.find(accounts[2 * one + 1], instruments[2 * other + 1])
+            any_lots: i64 = p[at + P_TOTAL] | p[at + P_SETTLED]
+            if any_lots | p[at + P_OPEN_LOTS + BUY] | p[at + P_OPEN_LOTS + SELL] != 0:
+                write_i64_le(out, accounts[2 * one])
+                write_i64_le(out, instruments[2 * other])
+                write_fields(out, p, at, POSITION_FIELDS)
+                found += 1
+            other += 1
+        one += 1
+    return found
 
 
-def open_orders(state: State) -> list[int]:
-    """Return the offsets of all open orders as they were accepted."""
-    found: list[int] = []
-    for account_slot in range(1, state.accounts.count + 1):
-        if state.accounts.words[(account_slot << ACCOUNT_SHIFT) + A_OPEN_ORDERS] == 0:
-            continue
-        for instrument_slot in range(1, state.instruments.count + 1):
-            account = account_slot << ACCOUNT_SHIFT
-            position = state.positions.find(account, instrument_slot << INSTRUMENT_SHIFT)
-            order: i64 = state.positions.words[position + P_NEWEST_ORDER]
-            while order != 0:
-                found.append(int(order))
-                order = state.orders.words[order + O_OLDER]
-    by_age = sorted([(int(state.orders.accepted(order)), order) for order in found])
-    return [order for _, order in by_age]
+# --- small tables --------------------------------------------------------------------------------
 
 
-def _order_rows(state: State, orders: list[int]) -> list[Row]:
-    by_priority = sorted([(int(state.orders.arrived(order)), order) for order in orders])
-    ranks = {pair[1]: rank for rank, pair in enumerate(by_priority)}
-    return [_order_row(state, order, ranks[order]) for order in orders]
-
-
-def _order_row(state: State, order: i64, rank: int) -> Row:
-    words = state.orders.words
-    position = words[order + O_OWNER] & POSITION_MASK
-    instrument = state.positions.words[position + P_INSTRUMENT]
-    side = int(words[order + O_OWNER] & SIDE_MASK)
-    first = (int(words[order + O_ID]), int(state.instruments.words[instrument + I_ID]), side)
-    leaves = int(words[order + O_LEAVES])
-    price = int(words[order + O_PRICE])
-    row = state.orders.cold_of(order)
-    if row == 0:
-        plain = (LIMIT, GTC, 0, IN_BOOK, price, price, leaves, *[0] * 18, CASH_LEVERAGE)
-        return (*first, *plain, rank)
-    x = state.orders.cold
-    if x[row + X_PLACE] != IN_BOOK:
-        price = 0
-    kind = (int(x[row + X_TYPE]), int(x[row + X_TIME]), int(x[row + X_FLAGS]))
-    where = (int(x[row + X_PLACE]), price, int(x[row + X_LIMIT]), leaves)
-    cold = [int(x[row + field]) for field in COLD_FIELDS]
-    linked_id = 0
-    if x[row + X_LINK] != 0 and x[row + X_PARTNER] != 0:
-        linked_id = int(words[x[row + X_PARTNER] + O_ID])
-    return (*first, *kind, *where, *cold[:BEFORE_LINK], linked_id, *cold[BEFORE_LINK:], rank)
-
-
-def _hold_rows(state: State) -> list[Row]:
+def _write_holds(out: BytesWriter, state: State) -> i64:
     h = state.holds.words
-    rows: list[Row] = []
-    for slot in range(1, state.holds.fresh):
-        at = slot << HOLD_SHIFT
+    pairs = zeros(2 * state.holds.fresh)
+    count: i64 = 0
+    at: i64 = 1 << HOLD_SHIFT
+    while at < state.holds.fresh << HOLD_SHIFT:
         if h[at + H_ID] != 0:
-            account_id = state.accounts.words[h[at + H_ACCOUNT] + A_ID]
-            amount, kind = int(h[at + H_AMOUNT]), int(h[at + H_KIND])
-            rows.append((int(h[at + H_ID]), int(account_id), amount, kind))
-    return sorted(rows)
+            pairs[2 * count] = h[at + H_ID]
+            pairs[2 * count + 1] = at
+            count += 1
+        at += 1 << HOLD_SHIFT
+    pairs = sorted_pairs(pairs, count)
+    index: i64 = 0
+    while index < count:
+        at = pairs[2 * index + 1]
+        account_id: i64 = state.accounts.words[h[at + H_ACCOUNT] + A_ID]
+        write_four(out, h[at + H_ID], account_id, h[at + H_AMOUNT], h[at + H_KIND])
+        index += 1
+    return count
 
 
-def _tier_rows(state: State) -> list[Row]:
+def _write_tiers(out: BytesWriter, state: State) -> i64:
     tiers = state.house.tiers
-    return [(number, *tiers[number]) for number in sorted(tiers) if number != 0]
+    numbers = [number for number in sorted(tiers) if number != 0]
+    for number in numbers:
+        maker, taker, auction = tiers[number]
+        write_four(out, number, maker, taker, auction)
+    return len(numbers)
 
 
-def _tick_rows(state: State) -> list[Row]:
-    rows: list[Row] = []
-    for number in sorted(state.house.tick_tables):
-        words: list[int] = []
-        for start, step in state.house.tick_tables[number]:
+def _write_ticks(out: BytesWriter, state: State) -> i64:
+    tables = state.house.tick_tables
+    numbers = [number for number in sorted(tables) if number != 0]
+    for number in numbers:
+        words: list[int] = [number]
+        for start, step in tables[number]:
             words += [start, step]
-        if number != 0:
-            rows.append((number, *words, *[0] * (2 * TICK_ROWS - len(words))))
-    return rows
+        _write_list(out, words, WIDTHS[TICKS])
+    return len(numbers)
 
 
-def _session_rows(state: State) -> list[Row]:
+def _write_list(out: BytesWriter, words: list[int], width: int) -> None:
+    """Write words, and zeros up to `width` of them."""
+    for word in words:
+        write_i64_le(out, word)
+    for _ in range(width - len(words)):
+        write_i64_le(out, 0)
+
+
+def _write_groups(out: BytesWriter, state: State) -> i64:
+    groups = sorted(state.house.killed_groups)
+    _write_list(out, groups, len(groups))
+    return len(groups)
+
+
+def _write_sessions(out: BytesWriter, state: State) -> i64:
     s = state.sessions.words
-    rows: list[Row] = []
-    for slot in range(1, state.sessions.count + 1):
-        at = slot << SESSION_SHIFT
-        rows.append((int(s[at + S_NUMBER]), int(s[at]), int(s[at + 1]), int(s[at + 2])))
-    return sorted(rows)
+    count: i64 = state.sessions.count
+    pairs = zeros(2 * count)
+    slot: i64 = 1
+    while slot <= count:
+        pairs[2 * slot - 2] = s[(slot << SESSION_SHIFT) + S_NUMBER]
+        pairs[2 * slot - 1] = slot << SESSION_SHIFT
+        slot += 1
+    pairs = sorted_pairs(pairs, count)
+    index: i64 = 0
+    while index < count:
+        at: i64 = pairs[2 * index + 1]
+        write_four(out, pairs[2 * index], s[at], s[at + 1], s[at + 2])
+        index += 1
+    return count
 
 
-def _amended_rows(state: State) -> list[Row]:
-    rows: list[Row] = []
-    for key in sorted(state.house.amended):
-        terms = state.house.amended[key]
-        rows.append((*key, *(terms if len(terms) > 0 else [0] * 6)))
-    return rows
+def _write_amended(out: BytesWriter, state: State) -> i64:
+    amended = state.house.amended
+    for key in sorted(amended):
+        _write_list(out, list(key), len(key))
+        _write_list(out, list(amended[key]), WIDTHS[AMENDED] - len(key))
+    return len(amended)
 
 
-def _sweep_rows(state: State, orders: list[int]) -> list[Row]:
-    ages = [int(state.orders.accepted(order)) for order in orders]
-    rows: list[Row] = []
+def _write_sweeps(out: BytesWriter, state: State, by_age: vec[i64]) -> i64:
     for sweep in state.sweeps:
-        old_enough = len([age for age in ages if age <= sweep.until])
-        account, instrument = -1, -1
+        old_enough: i64 = 0
+        while old_enough < state.orders.count and by_age[2 * old_enough] <= sweep.until:
+            old_enough += 1
+        account: i64 = -1
+        instrument: i64 = -1
         if sweep.account != ANY:
-            account = int(state.accounts.words[sweep.account + A_ID])
+            account = state.accounts.words[sweep.account + A_ID]
         if sweep.instrument != ANY:
-            instrument = int(state.instruments.words[sweep.instrument + I_ID])
-        what = (old_enough, int(sweep.reason), account, int(sweep.group), instrument)
-        times = (int(sweep.times), int(sweep.expired_at), int(sweep.expires))
-        rows.append((*what, int(sweep.side), int(sweep.session), *times))
-    return rows
+            instrument = state.instruments.words[sweep.instrument + I_ID]
+        expires: i64 = 1 if sweep.expires else 0
+        write_four(out, old_enough, sweep.reason, account, sweep.group)
+        write_four(out, instrument, sweep.side, sweep.session, sweep.times)
+        write_i64_le(out, sweep.expired_at)
+        write_i64_le(out, expires)
+    return len(state.sweeps)
 
 
-def _id_rows(state: State) -> list[Row]:
-    ids = state.ids
-    rows: list[Row] = []
-    for row in range(ids.mask + 1):
-        key = ids.key(row)
-        if key != 0:
-            rows.append((int(key), int(ids.sequence(row))))
-    return sorted(rows)
+def _ids(ids: IdTable) -> bytes:
+    """Return the rows of ids."""
+    pairs = zeros(2 * ids.count)
+    index: i64 = 0
+    row: i64 = 0
+    while row <= ids.mask:
+        if ids.key(row) != 0:
+            pairs[index] = ids.key(row)
+            pairs[index + 1] = ids.sequence(row)
+            index += 2
+        row += 1
+    pairs = sorted_pairs(pairs, ids.count)
+    out = BytesWriter()
+    index = 0
+    while index < 2 * ids.count:
+        write_i64_le(out, pairs[index])
+        index += 1
+    return out.getvalue()

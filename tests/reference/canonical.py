@@ -21,6 +21,7 @@ PLACES = {
 WOKEN, REACHED = 7, 8
 DAY_TIMES = 1
 EXPIRY_TIMES = 2
+CASH_LEVERAGE = 100
 
 
 def snapshot_bytes(market: Market) -> bytes:
@@ -48,7 +49,7 @@ def _rows(market: Market) -> list[Row]:
         [_account(market, account) for account in accounts],
         [_instrument(instrument) for instrument in instruments],
         _positions(market, accounts, instruments),
-        _orders(market),
+        *_orders(market),
         _holds(market),
         [(number, *rates) for number, rates in sorted(market.tiers.items()) if number],
         [_ticks(n, rows) for n, rows in sorted(market.tick_tables.items()) if n],
@@ -110,24 +111,33 @@ def _positions(market: Market, accounts: list[Account], instruments: list[Instru
     return rows
 
 
-def _orders(market: Market) -> list[Row]:
+def _orders(market: Market) -> tuple[list[Row], list[Row]]:
+    """Return all orders, and the terms of those that are not plain limit orders in the book."""
     orders = list(market.orders.values())
     by_priority = sorted(orders, key=lambda order: order.priority)
     ranks = {order.order_id: rank for rank, order in enumerate(by_priority)}
-    return [_order(order, ranks[order.order_id]) for order in orders]
+    rows: list[Row] = []
+    special: list[Row] = []
+    for order in orders:
+        price = order.price if order.place == model.BOOK else 0
+        where = order.instrument_id << 1 | order.side
+        rows.append((order.order_id, where, price, order.leaves, ranks[order.order_id]))
+        terms = _terms(order)
+        if terms != (r.LIMIT, r.GTC, 0, PLACES[model.BOOK], price, *[0] * 18, CASH_LEVERAGE):
+            special.append((order.order_id, *terms))
+    return rows, special
 
 
-def _order(o: Order, rank: int) -> Row:
+def _terms(o: Order) -> Row:
     place = PLACES[o.place]
     if o.ready and o.place in (model.LINKED, model.STOPS):
         place = WOKEN if o.place == model.LINKED else REACHED
     whole, part = divmod(o.fee_units, r.FEE_RATE_UNIT)
     return (
-        *(o.order_id, o.instrument_id, o.side, o.order_type, o.time_in_force, o.flags, place),
-        *(o.price if o.place == model.BOOK else 0, o.limit, o.leaves, o.display_lots, o.shown),
+        *(o.order_type, o.time_in_force, o.flags, place, o.limit, o.display_lots, o.shown),
         *(o.minimum, o.stop_price, o.offset, o.peg, o.self_trade, o.link),
         *(o.linked_id, o.session, o.expiry_ns, o.locate, whole, part, o.fee_paid),
-        *(*o.rates, o.leverage, rank),
+        *(*o.rates, o.leverage),
     )
 
 

@@ -23,7 +23,7 @@ from tests.reference.generator import Generator
 ROOT = Path(__file__).parents[3]
 CORE = sorted((ROOT / "hotpath/core").glob("*.py"))
 ALLOWED_IMPORTS = ("typing", "librt", "mypy_extensions", "hotpath.core", "shared.domain")
-SNAPSHOT_IMPORTS = ("hashlib", "struct")
+SNAPSHOT_IMPORTS = ("hashlib",)
 FORBIDDEN_NAMES = {"hash", "id", "set", "frozenset", "float", "time", "random", "open", "eval"}
 REASONS = {"CANCEL_": CancelReason, "EXPIRED_": ExpiryReason, "LIMIT_": PriceLimit}
 
