@@ -9,12 +9,15 @@ from shared.domain.records import (
     C_SEQUENCE,
     C_TIME_NS,
     COMMAND_WORDS,
+    CONTINUE,
     EVENT_WORDS,
-    EXTENDED_COMMAND_WORDS,
-    FIRST_EXTENDED_KIND,
 )
 
 MAX_EVENT_WORDS: Final = (8 << 20) // 8  # a batch ends behind the command that passes this
+# What the core left over is gone on with at the end of each batch, by so many commands: each is
+# bounded, so that other clients' commands never wait for long.
+CONTINUES_A_BATCH: Final = 4
+CONTINUE_COMMAND: Final = CONTINUE.to_bytes(8 * COMMAND_WORDS, "little")
 
 # The two stamps stand side by side, so one slice replaces both.
 _STAMP_AT: Final = C_TIME_NS * 8
@@ -27,6 +30,7 @@ class BatchApplier:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self.taken: i64 = 0  # how many of the frames it holds; CONTINUE commands may follow them
         self.commands: bytes = b""  # as the journal holds them
         self.event_counts: list[int] = []
         self.events: bytes = b""
@@ -34,7 +38,8 @@ class BatchApplier:
     def apply(self, frames: list[bytes], at: i64, first_sequence: i64, time_ns: i64) -> int:
         """Apply the commands that begin at byte `at` of each frame; return how many.
 
-        It is fewer than all when their events fill a batch.
+        It is fewer than all when their events fill a batch. What they leave over, or what was left
+        before, is gone on with behind them.
         """
         engine = self.engine
         engine.reset_events()
@@ -55,10 +60,23 @@ class BatchApplier:
             sequence += 1
             if used > MAX_EVENT_WORDS:
                 break
+        self.taken = len(counts)
+        more: i64 = 0
+        while engine.has_work_left and more < CONTINUES_A_BATCH and used <= MAX_EVENT_WORDS:
+            engine.apply_stamped(CONTINUE_COMMAND, 0, sequence, time_ns)
+            now = engine.event_words
+            counts.append((now - used) // EVENT_WORDS)
+            used = now
+            stamped.append(CONTINUE_COMMAND[:_STAMP_AT])
+            stamped.append(time_bytes)
+            stamped.append(int(sequence).to_bytes(8, "little"))
+            stamped.append(CONTINUE_COMMAND[_STAMP_END:])
+            sequence += 1
+            more += 1
         self.commands = b"".join(stamped)
         self.event_counts = counts
         self.events = engine.events_bytes()
-        return len(counts)
+        return self.taken
 
     def replay(self, commands: bytes, count: i64) -> None:
         """Apply `count` journaled commands that lie one behind the other."""
@@ -73,8 +91,7 @@ class BatchApplier:
             now: i64 = engine.event_words
             counts.append((now - used) // EVENT_WORDS)
             used = now
-            is_extended: bool = commands[at] >= FIRST_EXTENDED_KIND
-            at += (EXTENDED_COMMAND_WORDS if is_extended else COMMAND_WORDS) * 8
+            at += engine.batch_words(commands, at) * 8
             done += 1
         self.commands = commands
         self.event_counts = counts

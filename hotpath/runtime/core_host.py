@@ -16,10 +16,15 @@ class CoreHost:
         self._applier = BatchApplier(engine)
 
     def apply(self, commands: Sequence[bytes], first_sequence: int, time_ns: int) -> Applied:
-        """Apply the commands of whole COMMAND frames."""
+        """Apply the commands of whole COMMAND frames, and go on with what is left over."""
         applier = self._applier
         applier.apply(list(commands), frames.COMMAND_PREFIX_BYTES, first_sequence, time_ns)
-        return Applied(applier.commands, applier.event_counts, applier.events)
+        return Applied(applier.taken, applier.commands, applier.event_counts, applier.events)
+
+    @property
+    def has_work_left(self) -> bool:
+        """Whether a CONTINUE has to follow."""
+        return self.engine.has_work_left
 
     def account(self, account_id: int) -> list[int] | None:
         found = self.engine.queries.account(account_id)

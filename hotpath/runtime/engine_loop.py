@@ -18,7 +18,7 @@ from hotpath.runtime.journal.status_file import HALTED, OPEN, STOPPED, StatusFil
 from hotpath.runtime.journal.writer import JournalFailed, JournalWriter
 from hotpath.runtime.metrics import Metrics
 from hotpath.runtime.rings.attached import Rings
-from hotpath.runtime.sequencer import Sequencer
+from hotpath.runtime.sequencer import Committed, Sequencer
 from hotpath.runtime.stream_bound import StreamBound
 from shared.domain import records as r
 from shared.wire import frames
@@ -126,11 +126,16 @@ class EngineLoop:
             if now_s >= tidy_due:
                 self._tidy(now_s)
                 tidy_due = now_s + _TIDY_S
-            busy = self._spin or self._gateway.commands or self._is_stopping
+            busy = (
+                self._spin
+                or self._gateway.commands
+                or self._core.has_work_left
+                or self._is_stopping
+            )
             ready = self._readiness.poll(0.0) if busy else self._sleep()
             started_ns = time.perf_counter_ns()
             self._read(ready, time.monotonic())
-            if self._gateway.commands:
+            if self._gateway.commands or self._core.has_work_left:
                 self._commit(started_ns)
             if self._gateway.queries:
                 self._answer_queries()
@@ -167,7 +172,10 @@ class EngineLoop:
                 gateway.read(session, now_s)
 
     def _commit(self, started_ns: int) -> None:
-        """Take a batch from the queue, make it durable, and hand over its answers."""
+        """Take a batch from the queue, make it durable, and hand over its answers.
+
+        The batch is empty when there is only work that the core has left over.
+        """
         self._faults.at(RECEIVED)
         queue = self._gateway.commands
         batch = list(islice(queue, BATCH_COMMANDS))
@@ -177,22 +185,20 @@ class EngineLoop:
             if (trace := frame[16:40]) != frames.NO_TRACE
         ]
         committed = self._sequencer.commit([frame for _, _, frame in batch], traces)
-        answered = batch[: len(committed.events)]
-        for _ in answered:
+        for _ in range(committed.taken):
             queue.popleft()
-        self._answer(answered, committed.first_sequence, committed.time_ns, committed.events)
+        self._answer(batch[: committed.taken], committed)
         metrics = self._metrics
         metrics.batches += 1
-        metrics.commands += len(answered)
-        metrics.ack_latency.add(time.perf_counter_ns() - started_ns, len(answered))
+        metrics.commands += len(committed.events)
+        metrics.ack_latency.add(time.perf_counter_ns() - started_ns, committed.taken)
 
-    def _answer(
-        self, batch: list[PendingCommand], first: int, time_ns: int, events: list[bytes]
-    ) -> None:
+    def _answer(self, batch: list[PendingCommand], committed: Committed) -> None:
         gateway, metrics = self._gateway, self._metrics
         gateway.durable_sequence = self._sequencer.sequence
         self._repeats.begin_batch()
-        for number, (pending, found) in enumerate(zip(batch, events, strict=True)):
+        first, time_ns = committed.first_sequence, committed.time_ns
+        for number, (pending, found) in enumerate(zip(batch, committed.events, strict=False)):
             metrics.events += len(found) // frames.EVENT_BYTES
             if found[0] == r.REJECTED:
                 metrics.rejects[int.from_bytes(found[2:4], "little")] += 1
@@ -201,6 +207,10 @@ class EngineLoop:
                     gateway.answer_repeat(pending, repeat)
                     continue
             gateway.answer(pending, first + number, time_ns, found)
+        for number in range(committed.taken, len(committed.events)):
+            found = committed.events[number]
+            metrics.events += len(found) // frames.EVENT_BYTES
+            gateway.report(None, first + number, time_ns, found)
         gateway.flush()
         self._faults.at(ACKNOWLEDGED)
 

@@ -16,8 +16,12 @@ from shared.wire.journal import encode_batch
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What the core made of the first commands of a batch: all of them, or as many as fit."""
+    """What the core made of the first commands of a batch: all of them, or as many as fit.
 
+    Behind them stand the CONTINUE commands by which it went on with what it had left over.
+    """
+
+    taken: int  # of the commands that were given
     commands: bytes  # their words, with sequence and time stamped
     event_counts: Sequence[int]
     events: bytes
@@ -37,6 +41,7 @@ class Committed:
 
     first_sequence: int
     time_ns: int
+    taken: int  # of the commands that were given; the rest are CONTINUE commands
     events: list[bytes]
 
 
@@ -74,6 +79,7 @@ class Sequencer:
     def commit(self, commands: Sequence[bytes], traces: Sequence[tuple[int, bytes]]) -> Committed:
         """Apply the commands of COMMAND frames; return when all, or the first ones, are durable.
 
+        Without any it goes on with what the core has left over.
         `traces` are (number in the batch, trace) of those that carry one. Raises JournalFailed when
         they could not be made durable; the core is then ahead of the journal and must not be used.
         """
@@ -82,8 +88,8 @@ class Sequencer:
         applied = self._core.apply(commands, first, time_ns)
         count = len(applied.event_counts)
         self._faults.at(APPLIED)
-        if count < len(commands):
-            traces = [trace for trace in traces if trace[0] < count]
+        if applied.taken < len(commands):
+            traces = [trace for trace in traces if trace[0] < applied.taken]
         record = encode_batch(
             first,
             time_ns,
@@ -94,7 +100,7 @@ class Sequencer:
             self._journal.synced_offset,
         )
         self.store(record, first, count)
-        return Committed(first, time_ns, _split(applied))
+        return Committed(first, time_ns, applied.taken, _split(applied))
 
     def synced_bytes(self) -> int:
         """Return what the next record says of what is on the disk."""

@@ -225,6 +225,22 @@ class AddInstrument:
         return [*base, *band, self.currency_number, self.collar_bps, 0, 0, 0]
 
 
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Up to MAX_BATCH orders, replaces and cancels of one account: nothing comes between them.
+
+    Each is judged alone and answered by its own events; the last event counts them.
+    """
+
+    account_id: int
+    commands: "tuple[PlaceOrder | PlaceExtendedOrder | CancelOrder | ReplaceOrder, ...]"
+
+    def words(self) -> list[int]:
+        header = r.pack_command_header(r.BATCH)
+        words = [header, self.account_id, 0, 0, len(self.commands), 0, 0, 0]
+        return words + [word for command in self.commands for word in command.words()]
+
+
 Command = (
     PlaceOrder
     | PlaceExtendedOrder
@@ -239,6 +255,7 @@ Command = (
     | SetInstrumentState
     | SetLimits
     | AddInstrument
+    | Batch
     | Disconnect
     | MarketCommand
 )

@@ -12,12 +12,12 @@ from enum import IntEnum
 from struct import Struct, unpack_from
 from typing import Final
 
-from shared.domain import records as r
+from shared.domain.command_size import command_bytes
 from shared.wire.views import ORDER_WORDS
 
 PROTOCOL_VERSION: Final = 1
 HEADER_BYTES: Final = 8
-MAX_REQUEST_BYTES: Final = 4096  # what the gateway takes
+MAX_REQUEST_BYTES: Final = 8320  # what the gateway takes: the longest batch, or a token
 MAX_ANSWER_BYTES: Final = 8 << 20  # what a client takes: a full book, a sweep of many orders
 TRACE_BYTES: Final = 24  # W3C trace id (16) and span id (8); zeros when there is none
 NO_TRACE: Final = bytes(TRACE_BYTES)
@@ -287,10 +287,18 @@ def encode_command(request: int, words: Sequence[int], trace: bytes = NO_TRACE) 
 def decode_command(data: bytes) -> CommandRequest:
     _expect(data, COMMAND, _COMMAND.size + 8)
     request, trace = _COMMAND.unpack_from(data, HEADER_BYTES)
-    words = r.command_words(data[COMMAND_PREFIX_BYTES])
-    if len(data) != COMMAND_PREFIX_BYTES + 8 * words:
+    if not is_command(data):
         raise _malformed("command")
+    words = (len(data) - COMMAND_PREFIX_BYTES) // 8
     return CommandRequest(request, trace, unpack_from(f"<{words}q", data, COMMAND_PREFIX_BYTES))
+
+
+def is_command(data: bytes) -> bool:
+    """Return whether a COMMAND frame holds exactly one command; a batch holds its own."""
+    try:
+        return len(data) == COMMAND_PREFIX_BYTES + command_bytes(data, COMMAND_PREFIX_BYTES)
+    except IndexError:
+        return False
 
 
 def encode_result(request: int, sequence: int, time_ns: int, events: bytes) -> bytes:

@@ -27,6 +27,7 @@ from typing import Final
 import google_crc32c
 
 from shared.domain import records as r
+from shared.domain.command_size import command_bytes
 
 FORMAT_VERSION: Final = 2
 READABLE_VERSIONS: Final = (1, FORMAT_VERSION)
@@ -149,12 +150,13 @@ class Record:
 
     def commands(self) -> Iterator[JournaledCommand]:
         """Yield its commands with their events, in order."""
-        words = unpack_from(f"<{self.command_word_count}q", self.command_bytes())
+        commands = self.command_bytes()
+        words = unpack_from(f"<{self.command_word_count}q", commands)
         events = unpack_from(f"<{r.EVENT_WORDS * self.event_count}q", self.event_bytes())
         traces = self.traces() if self.trace_count else {}
         at_word = at_event = 0
         for number, event_count in enumerate(self.event_counts()):
-            size = r.command_words(words[at_word] & 0xFF)
+            size = command_bytes(commands, 8 * at_word) // 8
             end = at_event + r.EVENT_WORDS * event_count
             yield JournaledCommand(
                 sequence=self.first_sequence + number,
@@ -174,13 +176,13 @@ class Record:
             return None
         commands, counts, at = self.command_bytes(), self.event_counts(), 0
         for _ in range(number):
-            at += 8 * r.command_words(commands[at])
+            at += command_bytes(commands, at)
         first_event = sum(counts[:number])
         events = self.event_bytes()[8 * r.EVENT_WORDS * first_event :]
         return JournaledCommand(
             sequence=sequence,
             time_ns=self.time_ns,
-            words=unpack_from(f"<{r.command_words(commands[at])}q", commands, at),
+            words=unpack_from(f"<{command_bytes(commands, at) // 8}q", commands, at),
             events=tuple(
                 unpack_from(f"<{r.EVENT_WORDS}q", events, 8 * r.EVENT_WORDS * i)
                 for i in range(counts[number])
@@ -305,7 +307,7 @@ def _is_consistent(record: Record) -> bool:
     commands, at = record.command_bytes(), 0
     try:
         for _ in range(record.count):
-            at += 8 * r.command_words(commands[at])
+            at += command_bytes(commands, at)
     except IndexError:
         return False
     return at == len(commands)

@@ -9,7 +9,7 @@ words, and each trusts the other's only after a check.
                word in a line of its own each: REQUEST_TAIL, ANSWER_HEAD (the client writes them),
                REQUEST_HEAD, ANSWER_TAIL, ENGINE_SLEEPS (the engine does)
     request    words of the record 16 bits | flags 16 bits (1: a trace), request,
-               trace: 3 words, if flagged, command: 8 or 16 words
+               trace: 3 words, if flagged, command: 8 or 16 words, or a batch
     result     words of the record 32 bits | kind 8 | flags 8 (1: repeat), request, sequence,
                time ns, events: 8 words each, in a repeat the order: 7 words
     refusal    words of the record 32 bits | kind 8, request, gateway code
@@ -36,7 +36,7 @@ W_REQUEST_HEAD: Final = 48
 W_ANSWER_TAIL: Final = 64
 W_ENGINE_SLEEPS: Final = 80
 
-MIN_REQUEST_WORDS: Final = 1 << 10
+MIN_REQUEST_WORDS: Final = 1 << 11  # the longest batch fits
 MIN_ANSWER_WORDS: Final = 1 << 17  # the longest answer fits
 MAX_QUEUE_WORDS: Final = 1 << 20
 REQUEST_QUEUE_WORDS: Final = 1 << 17  # what a client asks for when it does not say

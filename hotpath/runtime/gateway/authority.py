@@ -33,13 +33,18 @@ SCOPE_OF_COMMAND: Final[dict[int, str]] = {
     r.SET_LIMITS: ADMIN,
 }
 
+# What the engine's own process sends: they go on with work, and tell of a session that ended.
+_OWN_KINDS: Final = (r.CONTINUE, r.DISCONNECT)
+
 
 def may_command(session: Session, kind: int, account_id: int, order_id: int) -> bool:
     """Return whether the session may send this command.
 
     What is not named above needs the admin scope: sessions, kill switch, terms, amendments of
-    trades, and what only the gateway and the sequencer send (DISCONNECT, CONTINUE).
+    trades.
     """
+    if kind in _OWN_KINDS:
+        return False
     scope = SCOPE_OF_COMMAND.get(kind, ADMIN)
     if scope not in session.scopes:
         return False
@@ -58,7 +63,7 @@ def rights(session: Session) -> bytes:
     table = bytearray(256)
     for kind in range(256):
         scope = SCOPE_OF_COMMAND.get(kind, ADMIN)
-        if scope not in session.scopes:
+        if scope not in session.scopes or kind in _OWN_KINDS:
             continue
         if session.kind == frames.SERVICE:
             table[kind] = ALLOWED

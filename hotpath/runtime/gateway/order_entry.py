@@ -189,7 +189,7 @@ class Gateway:
     def _take_command(self, session: Session, frame: bytes) -> None:
         """Queue a command, or refuse it: malformed, not allowed, or too many wait."""
         start = frames.COMMAND_PREFIX_BYTES
-        if len(frame) <= start or len(frame) != start + 8 * r.command_words(frame[start]):
+        if not frames.is_command(frame):
             raise FrameError(GatewayCode.MALFORMED_FRAME, "length of a command")
         kind = frame[start]
         request = _word(frame, frames.HEADER_BYTES)

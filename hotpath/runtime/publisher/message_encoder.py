@@ -10,12 +10,12 @@ from typing import Any, Final, final
 from librt.strings import read_i64_le
 from mypy_extensions import i64
 
+from hotpath.core.lengths import words_at
 from shared.domain.ids import trade_id
 from shared.domain.records import (
     BUY,
     C_PRICE,
     C_QUANTITY,
-    COMMAND_WORDS,
     E_ACCOUNT,
     E_CONTRA_ID,
     E_ID,
@@ -26,8 +26,6 @@ from shared.domain.records import (
     E_PRICE,
     E_QUANTITY,
     EVENT_WORDS,
-    EXTENDED_COMMAND_WORDS,
-    FIRST_EXTENDED_KIND,
     FLAG_PRIORITY_KEPT,
     FLAG_RESTING,
     GTC,
@@ -112,8 +110,7 @@ class MessageEncoder:
         event_at: i64 = events_at
         for number, count in enumerate(counts):
             header: i64 = read_i64_le(data, at)
-            kind: i64 = header & 0xFF
-            size: i64 = EXTENDED_COMMAND_WORDS if kind >= FIRST_EXTENDED_KIND else COMMAND_WORDS
+            size: i64 = words_at(data, at)
             if self._is_everyday(header, event_at, count):
                 self._begin(first_sequence + number, traces.get(number))
                 self._encode_command(header, at, event_at, count, first_sequence + number, time_ns)

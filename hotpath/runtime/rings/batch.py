@@ -14,18 +14,22 @@ from mypy_extensions import i64
 
 from hotpath.core.codes import DUPLICATE_ID
 from hotpath.core.engine import Engine
+from hotpath.core.lengths import words_at
 from hotpath.core.words import zeros
+from hotpath.runtime.batch import CONTINUES_A_BATCH
 from shared.domain.records import (
+    BATCH,
     C_ACCOUNT,
     C_HEADER,
     C_ID,
     C_SEQUENCE,
     C_TIME_NS,
     COMMAND_WORDS,
+    CONTINUE,
     E_ACCOUNT,
     EVENT_WORDS,
     EXTENDED_COMMAND_WORDS,
-    FIRST_EXTENDED_KIND,
+    MAX_BATCH,
     REJECTED,
     TRADE_EXECUTED,
 )
@@ -57,7 +61,11 @@ HEADER_WORDS: Final = 5  # of a journal record; shared/wire/journal.py defines i
 BATCH_KIND: Final = 1
 HAS_SYNCED: Final = 1
 _INBOX_WORDS: Final = 1 << 17
-_LONGEST_REQUEST: Final = REQUEST_PREFIX_WORDS + TRACE_WORDS + EXTENDED_COMMAND_WORDS
+_LONGEST_COMMAND: Final = COMMAND_WORDS + MAX_BATCH * EXTENDED_COMMAND_WORDS
+_LONGEST_REQUEST: Final = REQUEST_PREFIX_WORDS + TRACE_WORDS + _LONGEST_COMMAND
+_COMMANDS: Final = MAX_BATCH_COMMANDS + CONTINUES_A_BATCH
+# Room for a batch of plain commands, and behind it for one that is as long as can be.
+_COMMAND_WORDS: Final = _COMMANDS * EXTENDED_COMMAND_WORDS + _LONGEST_COMMAND
 _LOW_HALF: Final = 0xFFFF_FFFF
 
 
@@ -107,18 +115,18 @@ class RingBatch:
         self.time_ns: i64 = 0
         self.first_sequence: i64 = 0
         self._turn: i64 = 0
-        self._words: vec[i64] = zeros(MAX_BATCH_COMMANDS * EXTENDED_COMMAND_WORDS)
+        self._words: vec[i64] = zeros(_COMMAND_WORDS)
         self._words_view = memoryview(self._words)
-        self._counts: vec[i64] = zeros(MAX_BATCH_COMMANDS // 2)  # two to a word, as journaled
+        self._counts: vec[i64] = zeros(_COMMANDS // 2)  # two to a word, as journaled
         self._record: vec[i64] = zeros(1 << 16)
         self._record_view = memoryview(self._record)
-        self._starts: vec[i64] = zeros(MAX_BATCH_COMMANDS + 1)  # each command's word
+        self._starts: vec[i64] = zeros(_COMMANDS + 1)  # each command's word
         self.entries: vec[i64] = zeros(MAX_BATCH_COMMANDS * ENTRY_WORDS)
 
     # --- taking ----------------------------------------------------------------------------------
 
     def take(self, first_sequence: i64, time_ns: i64, admit: i64) -> None:
-        """Take what waits in the rings, stamp and apply it.
+        """Take what waits in the rings, stamp and apply it, and go on with what the core left over.
 
         Of the kinds that are limited only `admit` commands are taken, the rest gets ENGINE_BUSY.
         """
@@ -141,7 +149,7 @@ class RingBatch:
             ring.first_entry = ring.end_entry = self.entry_count
             ring.first_command = ring.end_command = self.count
             ring.first_event = self.engine.event_words
-            if ring.broken != "" or self.engine.event_words > MAX_BATCH_EVENT_WORDS:
+            if ring.broken != "" or self._is_full():
                 continue
             try:
                 if not ring.is_behind():
@@ -150,6 +158,14 @@ class RingBatch:
                 ring.broken = str(error)
             ring.end_entry = self.entry_count
             ring.end_command = self.count
+        more: i64 = 0
+        while (
+            self.engine.has_work_left
+            and more < CONTINUES_A_BATCH
+            and self.engine.event_words <= MAX_BATCH_EVENT_WORDS
+        ):
+            self._go_on()
+            more += 1
 
     def _take_from(self, ring: RingEnd, entry_limit: i64, admit: i64) -> None:
         waiting: i64 = ring.reader.waiting()
@@ -163,7 +179,7 @@ class RingBatch:
                 if end < waiting and end - at < _LONGEST_REQUEST:
                     break  # the copy may have cut this one
                 at += self._take_one(ring, inbox, at, end, admit)
-                if self.engine.event_words > MAX_BATCH_EVENT_WORDS:
+                if self._is_full():
                     break
         finally:
             ring.reader.release(at)
@@ -182,7 +198,7 @@ class RingBatch:
         if start >= end:
             raise RingBroken("a request that is cut short")
         kind: i64 = read_i64_le(inbox, (start + C_HEADER) * 8) & 0xFF
-        size: i64 = COMMAND_WORDS if kind < FIRST_EXTENDED_KIND else EXTENDED_COMMAND_WORDS
+        size: i64 = words_at(inbox, start * 8)  # fewer where it is cut short
         if length != start + size - at or at + length > end:
             raise RingBroken("length of a request")
         request: i64 = read_i64_le(inbox, at * 8 + 8)
@@ -217,25 +233,57 @@ class RingBatch:
             words[used + index] = read_i64_le(inbox, (start + index) * 8)
             index += 1
         number: i64 = self.count
-        words[used + C_SEQUENCE] = self.first_sequence + number
-        words[used + C_TIME_NS] = self.time_ns
         before: i64 = engine.event_words
-        engine.apply(words, used)
-        events: i64 = (engine.event_words - before) // EVENT_WORDS
-        self._starts[number] = used
-        if number & 1 == 0:
-            self._counts[number >> 1] = events
-        else:
-            self._counts[number >> 1] |= events << 32
+        events: i64 = self._run(size)
         header: i64 = engine.events[before]
         if header & 0xFF == REJECTED:
             code: i64 = header >> 16 & 0xFFFF
             self._rejected.append(int(code))
             if code == DUPLICATE_ID:
                 self.duplicates.append((int(number), int(before * 8)))
+        self._enter(request, events)
+
+    def _go_on(self) -> None:
+        """Have the core go on: nobody's command, so nobody is answered."""
+        words = self._words
+        index: i64 = 0
+        while index < COMMAND_WORDS:
+            words[self.used + index] = 0
+            index += 1
+        words[self.used + C_HEADER] = CONTINUE
+        self._run(COMMAND_WORDS)
+
+    def _run(self, size: i64) -> i64:
+        """Stamp and apply the command of `size` words that stands behind the others.
+
+        Returns how many events it gave.
+        """
+        engine = self.engine
+        words = self._words
+        used: i64 = self.used
+        number: i64 = self.count
+        words[used + C_SEQUENCE] = self.first_sequence + number
+        words[used + C_TIME_NS] = self.time_ns
+        before: i64 = engine.event_words
+        if words[used + C_HEADER] & 0xFF == BATCH:
+            engine.apply_batch(words, used, used + size)
+        else:
+            engine.apply(words, used)
+        events: i64 = (engine.event_words - before) // EVENT_WORDS
+        self._starts[number] = used
+        if number & 1 == 0:
+            self._counts[number >> 1] = events
+        else:
+            self._counts[number >> 1] |= events << 32
         self.used = used + size
         self.count = number + 1
-        self._enter(request, events)
+        return events
+
+    def _is_full(self) -> bool:
+        return (
+            self.engine.event_words > MAX_BATCH_EVENT_WORDS
+            or self.used > MAX_BATCH_COMMANDS * EXTENDED_COMMAND_WORDS
+        )
 
     # --- what the journal holds ------------------------------------------------------------------
 
