@@ -242,8 +242,9 @@ def test_the_owner_of_a_resting_order_is_told_of_its_fill_and_of_no_name(
         assert [event async for event in stranger.reports()] == []
         return cancelled
 
-    cancelled = asyncio.run(scenario())
-    assert cancelled[0].cancel_reason is CancelReason.MASS_CANCEL
+    announced, cancelled = asyncio.run(scenario())
+    assert announced.kind == r.MASS_CANCELLED
+    assert cancelled.cancel_reason is CancelReason.MASS_CANCEL
 
 
 def test_answers_come_in_the_order_of_the_commands(engine: EngineProcess) -> None:

@@ -2,12 +2,13 @@
 
 import pytest
 
-from hotpath.runtime.gateway.authority import SCOPE_OF_COMMAND, may_command
+from hotpath.runtime.gateway.authority import SCOPE_OF_COMMAND, may_command, rights
 from hotpath.runtime.gateway.session import Session
+from hotpath.runtime.rings.batch import REFUSED
 from shared.domain import records as r
 from shared.domain.ids import SOURCE_BACKOFFICE, administrative_id, member_order_id
 from shared.wire import frames
-from shared.wire.tokens import ADMIN, FUND, READ, TRADE
+from shared.wire.tokens import ADMIN, FUND, READ, SCOPES, TRADE
 
 ACCOUNT = 7
 OWN, OTHERS = member_order_id(ACCOUNT, 1), member_order_id(8, 1)
@@ -38,11 +39,18 @@ def test_a_member_may_send_nothing_but_orders_whatever_its_token_says() -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", [r.UNCROSS, r.END_OF_DAY, r.SET_KILL_SWITCH, r.BUST_TRADE, r.SET_FEE_TIER, r.CONTINUE]
+    "kind", [r.UNCROSS, r.END_OF_DAY, r.SET_KILL_SWITCH, r.BUST_TRADE, r.SET_FEE_TIER]
 )
 def test_a_service_needs_the_admin_scope_for_the_market_itself(kind: int) -> None:
     assert may_command(session(frames.SERVICE, ADMIN), kind, 0, 1)
     assert not may_command(session(frames.SERVICE, TRADE, FUND, READ), kind, 0, 1)
+
+
+@pytest.mark.parametrize("kind", [r.CONTINUE, r.DISCONNECT])
+def test_nobody_sends_what_the_engine_says_itself(kind: int) -> None:
+    for one in (session(frames.SERVICE, *SCOPES), session(frames.MEMBER, *SCOPES)):
+        assert not may_command(one, kind, ACCOUNT, OWN)
+        assert rights(one)[kind] == REFUSED
 
 
 def test_credit_moves_are_funding() -> None:
