@@ -3,91 +3,111 @@
     python -m tests.reference --commands 200000 --seeds 4
 
 Events are compared after every command, state hashes and invariants every `--check` commands, and
-snapshots at the end, where the core also goes on from its own snapshot. `--jobs` processes share
-the seeds.
+snapshots at the end, where the core also goes on from its own snapshot. The compiled core is
+compared with the naive market, and the interpreted core with the compiled one, by digests of all
+events and of the state each 1,000 commands. Without a compiled build the interpreted core is
+compared with the naive market. `--jobs` processes share the seeds.
 """
 
 import argparse
+import os
 from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from concurrent.futures import Future, ProcessPoolExecutor
 from multiprocessing import get_context
-from typing import Any
+from typing import Any, Final
 
-from hotpath.core.engine import Engine
+from hotpath.build import CoreBuildError, check_build, select_core
 from shared.domain.order_rules import order_rules
 from shared.domain.reject_codes import CancelReason, RejectCode
-from tests.reference import canonical
-from tests.reference.command import Command
-from tests.reference.engine import NaiveEngine
-from tests.reference.generator import Generator
-from tests.reference.invariants import Ledger, check
-from tests.reference.run import EVENTS, SETTINGS, count_reached, note_exempt
 
-_SUMMARY = "Drive the core and the naive market with the same seeded commands; compare."
-LADDER_TICKS = 32  # so that the prices beside the ladder are used as well
-OFTEN = 100  # how often a long run has to reach everything
+# The core is loaded in the processes of the pools only: each has one of the two builds.
+
+_SUMMARY: Final = "Drive the core and the naive market with the same seeded commands; compare."
+OFTEN: Final = 100  # how often a long run has to reach everything
+BUILDS: Final = ("compiled", "interpreted")
 
 
-@dataclass
-class Outcome:
-    seed: int
-    commands: int = 0
-    difference: str = ""
-    reached: Counter[str] = field(default_factory=Counter)
+def builds_here() -> tuple[str, ...]:
+    """Return the builds that there are: the compiled one first, if it is current."""
+    try:
+        check_build()
+    except CoreBuildError:
+        return BUILDS[1:]
+    return BUILDS
 
 
-def run(seed: int, commands: int, check_every: int) -> Outcome:
-    """Compare both for one seed; stop at the first difference."""
-    outcome = Outcome(seed)
-    limits: dict[str, Any] = {**SETTINGS, "ladder_ticks": LADDER_TICKS}
-    generator, fast, naive = Generator(seed), Engine(**limits), NaiveEngine(**SETTINGS)
-    ledger, exempt = Ledger(), set[int]()
-    for number in range(1, commands + 1):
-        words = generator.draw()
-        fast.reset_events()
-        got, expected = fast.apply_words(list(words)), naive.apply_words(words)
-        outcome.commands = number
-        if got != expected:
-            outcome.difference = f"{words}\n  core  {got}\n  naive {expected}"
-            return outcome
-        generator.observe(got)
-        note_exempt(words, exempt)
-        count_reached(outcome.reached, naive, Command(tuple(words)), got)
-        if check_every == 1:
-            ledger.follow(naive.market, got)
-        if number % check_every == 0 or number == commands:
-            check(naive.market, exempt)
-            if fast.state_hash() != canonical.state_hash(naive.market):
-                outcome.difference = f"{words}\n  state hashes differ"
-                return outcome
-    snapshot = fast.snapshot_bytes()
-    if snapshot != canonical.snapshot_bytes(naive.market):
-        outcome.difference = "snapshots differ"
-    elif not _goes_on(snapshot, fast, generator, limits):
-        outcome.difference = "the engine restored from its snapshot goes on in another way"
-    return outcome
+class Fuzz:
+    """One run over some seeds; prints differences as they are found."""
+
+    def __init__(self, commands: int, check_every: int, builds: tuple[str, ...]) -> None:
+        self.commands = commands
+        self.check_every = check_every
+        self.builds = builds
+        self.total = self.differences = 0
+        self.reached: Counter[str] = Counter()
+
+    def run(self, seeds: range, jobs: int) -> None:
+        pools = [_pool(build, jobs) for build in self.builds]
+        try:
+            with_naive: list[Future[Any]] = []
+            alone: list[Future[Any]] = []
+            for seed in seeds:
+                with_naive.append(pools[0].submit(_compare, seed, self.commands, self.check_every))
+                if len(pools) > 1:
+                    alone.append(pools[1].submit(_digests, seed, self.commands))
+            for number, seed in enumerate(seeds):
+                outcome = with_naive[number].result()
+                other = alone[number].result() if alone else outcome.digests
+                self._count(seed, outcome, other)
+        finally:
+            for pool in pools:
+                pool.shutdown(cancel_futures=True)
+
+    def _count(self, seed: int, outcome: Any, other: list[int]) -> None:
+        self.total += outcome.commands
+        self.reached += outcome.reached
+        if outcome.difference:
+            self._tell(seed, outcome.commands, outcome.difference)
+        elif outcome.digests != other:
+            same = sum(a == b for a, b in zip(outcome.digests, other, strict=True))
+            self._tell(seed, (same + 1) * 1_000, "compiled and interpreted core differ")
+
+    def _tell(self, seed: int, commands: int, difference: str) -> None:
+        self.differences += 1
+        print(f"seed {seed}, command {commands}: {difference}")
+        print(
+            "reproduce: python -m tests.reference"
+            f" --first-seed {seed} --commands {commands} --check 1",
+            flush=True,
+        )
 
 
-def _goes_on(snapshot: bytes, fast: Engine, generator: Generator, limits: dict[str, Any]) -> bool:
-    """Say whether an engine restored from a snapshot answers as the one that it was taken of."""
-    restored = Engine(**limits)
-    restored.restore(snapshot)
-    if restored.snapshot_bytes() != snapshot:
-        return False
-    for _ in range(200):
-        words = generator.draw()
-        fast.reset_events()
-        got = fast.apply_words(list(words))
-        if restored.apply_words(list(words)) != got:
-            return False
-        generator.observe(got)
-    return restored.state_hash() == fast.state_hash()
+def _pool(build: str, jobs: int) -> ProcessPoolExecutor:
+    context = get_context("spawn")
+    return ProcessPoolExecutor(jobs, context, initializer=_load, initargs=(build,))
+
+
+def _load(build: str) -> None:
+    os.environ["TRADING_CORE"] = build
+    select_core(build)
+
+
+def _compare(seed: int, commands: int, check_every: int) -> Any:
+    from tests.reference import compare
+
+    return compare.run(seed, commands, check_every)
+
+
+def _digests(seed: int, commands: int) -> list[int]:
+    from tests.reference import compare
+
+    return compare.digests(seed, commands)
 
 
 def every_name() -> set[str]:
     """Return all that a long run has to reach: types, times, modes, sessions, events, codes."""
+    from tests.reference.run import EVENTS
+
     values = order_rules().values
     wanted = {f"code {code.name}" for code in RejectCode if code.name != "ENGINE_BUSY"}
     wanted |= {f"event {name}" for name in EVENTS.values()}
@@ -98,17 +118,6 @@ def every_name() -> set[str]:
     return wanted | {f"session {name}" for name in values["session"]}
 
 
-def _outcomes(seeds: range, commands: int, check_every: int, jobs: int) -> Iterator[Outcome]:
-    if jobs == 1:
-        for seed in seeds:
-            yield run(seed, commands, check_every)
-        return
-    with ProcessPoolExecutor(jobs, get_context("fork")) as pool:
-        tasks = [pool.submit(run, seed, commands, check_every) for seed in seeds]
-        for task in tasks:
-            yield task.result()
-
-
 def main() -> int:
     """Run what the command line asks for; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.reference", description=_SUMMARY)
@@ -116,23 +125,16 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--first-seed", type=int, default=1)
     parser.add_argument("--check", type=int, default=1000, help="compare the state so often")
-    parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument("--jobs", type=int, default=1, help="processes of each build")
+    parser.add_argument("--builds", nargs="+", choices=BUILDS, help="default: those that are here")
     arguments = parser.parse_args()
-    reached: Counter[str] = Counter()
-    total = differences = 0
+    builds = tuple(arguments.builds or builds_here())
     each = max(1, arguments.commands // arguments.seeds)
-    seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
-    for outcome in _outcomes(seeds, each, arguments.check, arguments.jobs):
-        total += outcome.commands
-        reached += outcome.reached
-        if outcome.difference:
-            differences += 1
-            print(f"seed {outcome.seed}, command {outcome.commands}: {outcome.difference}")
-            print(
-                "reproduce: python -m tests.reference"
-                f" --first-seed {outcome.seed} --commands {outcome.commands} --check 1"
-            )
-    for name in sorted(set(reached) | every_name()):
-        print(f"{reached[name]:>10}  {name}{'' if reached[name] >= OFTEN else '  (rare)'}")
-    print(f"commands={total} differences={differences}")
-    return 1 if differences else 0
+    fuzz = Fuzz(each, arguments.check, builds)
+    fuzz.run(range(arguments.first_seed, arguments.first_seed + arguments.seeds), arguments.jobs)
+    for name in sorted(set(fuzz.reached) | every_name()):
+        count = fuzz.reached[name]
+        print(f"{count:>10}  {name}{'' if count >= OFTEN else '  (rare)'}")
+    against = ", ".join(("naive", *builds))
+    print(f"commands={fuzz.total} differences={fuzz.differences} ({against})")
+    return 1 if fuzz.differences else 0

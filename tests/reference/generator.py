@@ -10,7 +10,7 @@ from tests.reference.model import Event
 
 ACCOUNTS: Final = 6
 INSTRUMENTS: Final = 2  # that are owned and traded
-STRANGE: Final = 3  # nobody owns it, it has no price, and a lot is worth more than there is
+STRANGE: Final = 3  # nobody owns it; in odd seeds a lot is worth more than there is
 UNKNOWN: Final = 9
 _WRONG_WORDS: Final = (0, -1, 1, 1 << 40, (1 << 62) - 1, 1 << 62, (1 << 63) - 1, -(1 << 63))
 _WRONG_STAMPS: Final = (-1, -(1 << 63))
@@ -27,6 +27,7 @@ class Generator:
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
+        self.costly = seed % 2 == 1  # else STRANGE gathers orders to buy, until it is delisted
         self.sequence = 0
         self.numbers = Counter[int]()
         self.administrative = 0
@@ -109,7 +110,9 @@ class Generator:
     def _place(self) -> Words:
         pick, draw = self.random.choice, self.random.randrange
         account, number, side = self._account(), draw(1, INSTRUMENTS + 1), draw(2)
-        number = pick((number,) * 24 + (STRANGE, UNKNOWN))
+        number = pick((number,) * 24 + (STRANGE,) * (1 if self.costly else 3) + (UNKNOWN,))
+        if number == STRANGE and not self.costly:
+            side = r.BUY
         kind = pick((r.LIMIT,) * 8 + (r.MARKET,) * 2 + tuple(range(3, 8)))
         time = pick((r.GTC, r.GTC, r.IOC, r.FOK, r.DAY, r.GTD, r.AT_OPEN, r.AT_CLOSE))
         flags = pick((0,) * 6 + tuple(1 << bit for bit in range(6)) + (draw(64),))
@@ -119,7 +122,7 @@ class Generator:
             time, flags = pick((r.GTC, r.DAY, r.GTD)), flags & (r.ORDER_SHORT | 32)
         if flags & r.ORDER_MINIMUM and self.random.random() < 0.8:
             time, flags = r.IOC, r.ORDER_MINIMUM
-        if flags & r.ORDER_SHORT:
+        if flags & r.ORDER_SHORT and number != STRANGE:
             side = r.SELL
         self.numbers[account] += 1
         recent = self.random.random() < 0.02
@@ -176,8 +179,7 @@ class Generator:
         if session == r.SESSION_CONTINUOUS and self.random.random() < 0.8:
             return self._place()
         if session == r.SESSION_CLOSED and self.random.random() < 0.4:
-            kind = pick((r.END_OF_DAY,) * 9 + (r.DELIST_INSTRUMENT,))
-            return self._admin(kind, number, 0, {})
+            return self._admin(self._ends(number), number, 0, {})
         everywhere = int(self.random.random() < 0.05)
         next_session = pick(_STATES)
         if session == r.SESSION_PRE_OPEN and self.random.random() < 0.6:
@@ -185,10 +187,17 @@ class Generator:
         state = {r.C_STATE: next_session}
         return self._admin(r.SET_INSTRUMENT_STATE, number, 0, state, flags=everywhere)
 
+    def _ends(self, number: int) -> int:
+        """Return what ends: usually the day, else a closed instrument."""
+        if number == STRANGE and not self.costly:
+            gathered = sum(instrument == STRANGE for instrument in self.open.values())
+            return r.DELIST_INSTRUMENT if gathered >= 12 else r.END_OF_DAY
+        return self.random.choice((r.END_OF_DAY,) * 9 + (r.DELIST_INSTRUMENT,))
+
     def _add_instrument(self, number: int) -> Words:
         values = {r.C_PRICE: 100, r.C_TICK_VALUE_MINOR: 1, r.C_MAX_ORDER_LOTS: 200}
         values |= {r.C_INSTRUMENT_CURRENCY: 840, r.C_COLLAR_BPS: 1_000 * number}
-        if number == STRANGE:
+        if number == STRANGE and self.costly:
             values |= {r.C_PRICE: 0, r.C_TICK_VALUE_MINOR: 1 << 56}
         return self._admin(r.ADD_INSTRUMENT, number, 0, values)
 

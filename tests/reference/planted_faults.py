@@ -94,7 +94,16 @@ def _copy(folder: Path, fault: Fault) -> Path:
 
 
 def _fuzz(folder: Path, seed: int) -> str:
-    arguments = ["--commands", str(COMMANDS_A_SEED), "--first-seed", str(seed), "--check", "200"]
+    arguments = [
+        "--commands",
+        str(COMMANDS_A_SEED),
+        "--first-seed",
+        str(seed),
+        "--check",
+        "200",
+        "--builds",
+        "interpreted",
+    ]
     environment = os.environ | {"PYTHONPATH": str(folder)}
     command = [sys.executable, "-m", "tests.reference", *arguments]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)

@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from hotpath.core.engine import Engine
 from shared.domain import records as r
-from tests.reference import canonical, fuzz
+from tests.reference import canonical, compare
 from tests.reference.engine import NaiveEngine
 from tests.reference.generator import Generator
 from tests.reference.invariants import check
@@ -24,7 +24,7 @@ WORD = st.integers(-(1 << 63), (1 << 63) - 1) | st.sampled_from(
 
 @pytest.mark.parametrize("seed", [101, 102])
 def test_seeded_streams_give_no_difference(seed: int) -> None:
-    outcome = fuzz.run(seed, commands=1_500, check_every=1)
+    outcome = compare.run(seed, commands=1_500, check_every=1)
     assert not outcome.difference
     assert outcome.commands == 1_500
 
