@@ -15,5 +15,5 @@ def desk(request: pytest.FixtureRequest) -> Desk:
 
 @pytest.fixture(params=[FastEngine, NaiveEngine], ids=["core", "naive"])
 def small_desk(request: pytest.FixtureRequest) -> Desk:
-    """The same, but one command does only three steps of the work that follows from it."""
-    return Desk(request.param(max_work=3)).open_market()
+    """The same, but one command does only three steps: of trading, and of the work that follows."""
+    return Desk(request.param(max_work=3, max_trades=3)).open_market()

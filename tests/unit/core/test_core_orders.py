@@ -218,3 +218,19 @@ def test_one_command_does_a_bounded_part_of_the_work(small_desk: Desk) -> None:
         continue                    >
         """,
     )
+
+
+def test_one_order_makes_a_bounded_number_of_trades(small_desk: Desk) -> None:
+    check_table(
+        small_desk,
+        """
+        A1 sell 1 @100              > A1 accepted 1@100 level 1
+        A2 sell 1 @100              > A2 accepted 1@100 level 2
+        A3 sell 1 @100              > A3 accepted 1@100 level 3
+        A4 sell 1 @100              > A4 accepted 1@100 level 4
+        B1 buy 9 @100               > B1 accepted 9@100; B1 x A1 1@100 level 3
+                                    > B1 x A2 1@100 level 2; B1 x A3 1@100 level 1
+                                    > B1 cancelled 6 TOO_MANY_TRADES
+        book                        > | 100x1
+        """,
+    )
