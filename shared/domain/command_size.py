@@ -33,3 +33,11 @@ def command_bytes(data: bytes, at: int) -> int:
         for _ in range(count):
             size += _LONG if data[at + size] >= FIRST_EXTENDED_KIND else _SHORT
     return size
+
+
+def is_one_command(data: bytes, at: int) -> bool:
+    """Return whether one command, and nothing else, stands from byte `at` to the end."""
+    try:
+        return len(data) == at + command_bytes(data, at)
+    except IndexError:
+        return False

@@ -34,6 +34,7 @@ def command_result(result: frames.Result) -> CommandResult:
     events = [
         decode_event(words, result.sequence, index, result.time_ns)
         for index, words in enumerate(result.events)
+        if words[0]  # zeros stand in the place of what is not for this session
     ]
     if not result.flags & frames.FLAG_REPEAT:
         return CommandResult(result.sequence, result.time_ns, events)

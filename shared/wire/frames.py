@@ -12,7 +12,7 @@ from enum import IntEnum
 from struct import Struct, unpack_from
 from typing import Final
 
-from shared.domain.command_size import command_bytes
+from shared.domain.command_size import is_one_command
 from shared.wire.views import ORDER_WORDS
 
 PROTOCOL_VERSION: Final = 1
@@ -287,18 +287,10 @@ def encode_command(request: int, words: Sequence[int], trace: bytes = NO_TRACE) 
 def decode_command(data: bytes) -> CommandRequest:
     _expect(data, COMMAND, _COMMAND.size + 8)
     request, trace = _COMMAND.unpack_from(data, HEADER_BYTES)
-    if not is_command(data):
+    if not is_one_command(data, COMMAND_PREFIX_BYTES):
         raise _malformed("command")
     words = (len(data) - COMMAND_PREFIX_BYTES) // 8
     return CommandRequest(request, trace, unpack_from(f"<{words}q", data, COMMAND_PREFIX_BYTES))
-
-
-def is_command(data: bytes) -> bool:
-    """Return whether a COMMAND frame holds exactly one command; a batch holds its own."""
-    try:
-        return len(data) == COMMAND_PREFIX_BYTES + command_bytes(data, COMMAND_PREFIX_BYTES)
-    except IndexError:
-        return False
 
 
 def encode_result(request: int, sequence: int, time_ns: int, events: bytes) -> bytes:

@@ -14,6 +14,7 @@ from hotpath.runtime.gateway.session import Session
 from hotpath.runtime.metrics import Metrics
 from hotpath.runtime.stream_bound import ORDERS
 from shared.domain import records as r
+from shared.domain.command_size import is_one_command
 from shared.wire import frames, ring_frames
 from shared.wire.frames import FrameError, GatewayCode
 from shared.wire.tokens import MEMBER, TokenError, TokenExpired, TokenVerifier
@@ -189,7 +190,7 @@ class Gateway:
     def _take_command(self, session: Session, frame: bytes) -> None:
         """Queue a command, or refuse it: malformed, not allowed, or too many wait."""
         start = frames.COMMAND_PREFIX_BYTES
-        if not frames.is_command(frame):
+        if not is_one_command(frame, start):
             raise FrameError(GatewayCode.MALFORMED_FRAME, "length of a command")
         kind = frame[start]
         request = _word(frame, frames.HEADER_BYTES)

@@ -6,13 +6,15 @@ from librt.vecs import vec
 from mypy_extensions import i64
 
 from hotpath.core.words import zeros
-from hotpath.runtime.rings.batch import ENTRY_WORDS, RingBatch, RingEnd
+from hotpath.runtime.rings.batch import ENTRY_WORDS, RingBatch, RingEnd, accounts_of
 from shared.domain.records import (
     E_ACCOUNT,
     E_CONTRA_ID,
     E_ID,
     E_LEAVES,
     EVENT_WORDS,
+    TRADE_BUSTED,
+    TRADE_CORRECTED,
     TRADE_EXECUTED,
 )
 from shared.wire.ring import ANSWER_PREFIX_WORDS, REFUSAL, REFUSAL_WORDS, RESULT, RingBroken
@@ -81,7 +83,7 @@ class RingAnswers:
             if len(batch.repeats) > 0 and int(number) in batch.repeats:
                 at = self._compose_repeat(out, at, batch.repeats[int(number)])
             else:
-                out[at] = (ANSWER_PREFIX_WORDS + size) | RESULT << 32
+                head: i64 = at
                 out[at + 2] = batch.first_sequence + number
                 out[at + 3] = batch.time_ns
                 at += ANSWER_PREFIX_WORDS
@@ -90,8 +92,10 @@ class RingAnswers:
                     out[at + index] = events[event + index]
                     index += 1
                 if ring.account_id != 0:
-                    _mask(out, at, at + size, ring.account_id)
-                at += size
+                    at = _mask(out, at, at + size, ring.account_id)
+                else:
+                    at += size
+                out[head] = (at - head) | RESULT << 32
             event += size
             number += 1
         return at
@@ -142,21 +146,39 @@ def record_words(words: vec[i64], at: i64) -> i64:
     return words[at] & _LOW_HALF
 
 
-def _mask(out: vec[i64], start: i64, end: i64, account: i64) -> None:
-    """Clear what tells a member who stood on the other side of its trades."""
+def _mask(out: vec[i64], start: i64, end: i64, account: i64) -> i64:
+    """Clear what is not for a member's eyes, as `gateway/privacy.py` does; return where it ends."""
     at: i64 = start
+    shown_end: i64 = start
     while at < end:
-        if out[at] & 0xFF == TRADE_EXECUTED:
-            both: i64 = out[at + E_ACCOUNT]
-            keep: i64 = 0
-            if both & _LOW_HALF == account:
-                keep |= _LOW_HALF
-            else:
-                out[at + E_ID] = 0
-            if both >> 32 == account:
-                keep |= _LOW_HALF << 32
-            else:
-                out[at + E_CONTRA_ID] = 0
-            out[at + E_ACCOUNT] = both & keep
-            out[at + E_LEAVES] = out[at + E_LEAVES] & keep
+        both: i64 = accounts_of(out, at)
+        keep: i64 = 0
+        if both & _LOW_HALF == account:
+            keep |= _LOW_HALF
+        if both >> 32 == account:
+            keep |= _LOW_HALF << 32
+        if both != 0 and keep == 0:
+            index: i64 = 0
+            while index < EVENT_WORDS:
+                out[at + index] = 0
+                index += 1
+        else:
+            _mask_other_side(out, at, keep)
+            shown_end = at + EVENT_WORDS
         at += EVENT_WORDS
+    return shown_end
+
+
+def _mask_other_side(out: vec[i64], at: i64, keep: i64) -> None:
+    """Clear what tells who stood on the other side; `keep` has the halves that are the member's."""
+    kind: i64 = out[at] & 0xFF
+    if kind not in (TRADE_EXECUTED, TRADE_BUSTED, TRADE_CORRECTED):
+        return
+    out[at + E_ACCOUNT] &= keep
+    if kind != TRADE_EXECUTED:
+        return
+    out[at + E_LEAVES] &= keep
+    if keep & _LOW_HALF == 0:
+        out[at + E_ID] = 0
+    if keep >> 32 == 0:
+        out[at + E_CONTRA_ID] = 0

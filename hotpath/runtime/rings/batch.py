@@ -27,11 +27,13 @@ from shared.domain.records import (
     COMMAND_WORDS,
     CONTINUE,
     E_ACCOUNT,
+    E_PRICE,
     EVENT_WORDS,
     EXTENDED_COMMAND_WORDS,
+    KILL_ACCOUNT,
+    KILL_SWITCH_CHANGED,
     MAX_BATCH,
     REJECTED,
-    TRADE_EXECUTED,
 )
 from shared.wire.ring import (
     FLAG_TRACE,
@@ -343,10 +345,8 @@ class RingBatch:
             end: i64 = at + events * EVENT_WORDS
             event: i64 = at
             while event < end:
-                account: i64 = words[event + E_ACCOUNT]
-                if words[event] & 0xFF == TRADE_EXECUTED and account >> 32 in accounts:
-                    break
-                if account & _LOW_HALF in accounts:
+                both: i64 = accounts_of(words, event)
+                if both & _LOW_HALF in accounts or both >> 32 in accounts:
                     break
                 event += EVENT_WORDS
             if event < end:
@@ -354,6 +354,14 @@ class RingBatch:
             at = end
             number += 1
         return found
+
+
+def accounts_of(words: vec[i64], event: i64) -> i64:
+    """Return the accounts that an event concerns, two in halves of the word; 0 is everybody."""
+    kind: i64 = words[event] & 0xFF
+    if kind == KILL_SWITCH_CHANGED and words[event + E_PRICE] != KILL_ACCOUNT:
+        return 0  # the number is a group's
+    return words[event + E_ACCOUNT]
 
 
 def _copy(into: vec[i64], at: i64, source: vec[i64], count: i64) -> i64:
