@@ -30,10 +30,8 @@ _WINDOW_STEP: Final = 32
 _REGION: Final = 1024  # a word of `summary` covers 32 words of `bits` of the same side
 
 _TRAILING_ZEROS: Final = vec[i64](
-    [
-        *(0, 1, 28, 2, 29, 14, 24, 3, 30, 22, 20, 15, 25, 17, 4, 8),
-        *(31, 27, 13, 23, 21, 19, 16, 7, 26, 12, 18, 6, 11, 5, 10, 9),
-    ]
+    [0, 1, 28, 2, 29, 14, 24, 3, 30, 22, 20, 15, 25, 17, 4, 8]  # noqa: RUF005 - for mypyc
+    + [31, 27, 13, 23, 21, 19, 16, 7, 26, 12, 18, 6, 11, 5, 10, 9]
 )  # by the de Bruijn sequence 0x077CB531
 
 
