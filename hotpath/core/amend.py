@@ -40,7 +40,7 @@ from shared.domain.records import (
     TRADE_CORRECTED,
 )
 
-_MAX_INDEX: Final = 1 << 15
+_MAX_INDEX: Final = 1 << 31
 
 
 @final

@@ -6,14 +6,11 @@ from librt.strings import read_i64_le
 from librt.vecs import vec
 from mypy_extensions import i64
 
-from hotpath.core.administration import AdministrationCommands, is_administrative
 from hotpath.core.aggressor import Aggressor
-from hotpath.core.amend import AmendCommands
 from hotpath.core.auction import Auction
 from hotpath.core.codes import (
-    ACCEPTED,
-    CAPACITY,
     DUPLICATE_ID,
+    ENGINE_BUSY,
     MALFORMED,
     SESSION_CANNOT_FOLLOW,
     UNKNOWN_INSTRUMENT,
@@ -21,11 +18,10 @@ from hotpath.core.codes import (
 )
 from hotpath.core.entering import Entering
 from hotpath.core.group_commands import GroupCommands
-from hotpath.core.ids import FIRST_ADMINISTRATIVE_ID
+from hotpath.core.house_commands import HouseCommands, has_administrative_id
 from hotpath.core.layout import I_SESSION
 from hotpath.core.lengths import words_at, words_in
 from hotpath.core.matching import Matching
-from hotpath.core.money import MoneyCommands
 from hotpath.core.order_commands import OrderCommands
 from hotpath.core.queries import Queries
 from hotpath.core.restore import restore_state
@@ -36,10 +32,9 @@ from hotpath.core.state import State
 from hotpath.core.stepping import Stepping
 from hotpath.core.words import zeros
 from hotpath.core.work import Work
-from shared.domain.ids import MAX_SEQUENCE
+from shared.domain.ids import EVENTS_OF_NUMBER, MAX_SEQUENCE
 from shared.domain.records import (
     BATCH,
-    BUST_TRADE,
     C_HEADER,
     C_ID,
     C_SEQUENCE,
@@ -47,10 +42,6 @@ from shared.domain.records import (
     CANCEL_ORDER,
     COMMAND_WORDS,
     CONTINUE,
-    CORRECT_TRADE,
-    CREDIT_OUT,
-    CREDIT_UNDO,
-    DEPOSIT_CASH,
     DISCONNECT,
     EVENT_WORDS,
     EXTENDED_COMMAND_WORDS,
@@ -61,7 +52,7 @@ from shared.domain.records import (
     PLACE_ORDER_EXTENDED,
     PUBLISH_INDICATIVE,
     REPLACE_ORDER,
-    SETTLE,
+    WORK_REMAINS,
 )
 
 
@@ -80,6 +71,7 @@ class Engine:
         max_trades: i64 = 8192,
         max_work: i64 = 256,
         max_followers: i64 = 256,
+        events_of_number: i64 = EVENTS_OF_NUMBER,
         throttle_window_ns: i64 = 1_000_000_000,
         expected_ids: i64 = 1 << 14,
         risk: bool = True,
@@ -89,9 +81,11 @@ class Engine:
         Tables start small and double up to the maximum given here; a command that needs more is
         refused with CAPACITY. `max_ids` bounds how many ids are remembered, `max_trades`
         (1 … 16,384) the steps of one aggressor, `max_work` the steps that follow a command.
-        `ladder_ticks` prices around the market are found without a search. `expected_ids` are
-        remembered before the table of ids grows for the first time. Without `risk` nobody's funds,
-        shares and limits are looked at or changed by orders: it is there to measure what they cost.
+        A command with more than `events_of_number` events uses up the sequences behind its own, see
+        `shared.domain.ids.trade_id`. `ladder_ticks` prices around the market are found without a
+        search. `expected_ids` are remembered before the table of ids grows for the first time.
+        Without `risk` nobody's funds, shares and limits are looked at or changed by orders: it is
+        there to measure what they cost.
 
         Raises
         ------
@@ -111,6 +105,7 @@ class Engine:
             max_trades,
             max_work,
             max_followers,
+            events_of_number,
             throttle_window_ns,
             risk,
         )
@@ -121,9 +116,7 @@ class Engine:
         self._auction = Auction(self.state)
         self._orders = OrderCommands(self.state, matching, SpecialOrders(self.state, entering))
         self._groups = GroupCommands(self.state, self._orders)
-        self._money = MoneyCommands(self.state)
-        self._administration = AdministrationCommands(self.state, self._auction)
-        self._amend = AmendCommands(self.state)
+        self._house = HouseCommands(self.state, self._auction)
         self._work = Work(self.state, entering)
         self._command: vec[i64] = zeros((MAX_BATCH + 1) * EXTENDED_COMMAND_WORDS)
 
@@ -138,7 +131,10 @@ class Engine:
         kind: i64 = commands[at + C_HEADER] & 0xFF
         sequence: i64 = commands[at + C_SEQUENCE]
         time_ns: i64 = commands[at + C_TIME_NS]
-        if sequence <= 0 or sequence > MAX_SEQUENCE or time_ns < 0:
+        first: i64 = state.events.used
+        if sequence <= state.numbers_used or sequence > MAX_SEQUENCE or time_ns < 0:
+            if self._passes_number(commands, at):
+                return
             self._refuse_unstamped(kind, commands, at)
         else:
             state.sequence = sequence
@@ -151,13 +147,34 @@ class Engine:
                 self._orders.cancel(commands, at)
             else:
                 self._apply_other(kind, commands, at)
+        self._finish(first)
+
+    def _finish(self, first: i64) -> None:
+        """Do what follows from a command whose events begin at word `first`."""
+        state = self.state
         if state.work_due:
             self._work.go_on()
+        if state.events.used - first > state.events_of_number * EVENT_WORDS:
+            state.use_numbers(first)
+
+    def _passes_number(self, c: vec[i64], at: i64) -> bool:
+        """Say whether the command's number belongs to an earlier one's trades; it does nothing."""
+        state = self.state
+        sequence: i64 = c[at + C_SEQUENCE]
+        if not 0 < sequence <= state.numbers_used or c[at + C_TIME_NS] < 0:
+            return False
+        state.sequence = sequence
+        state.time_ns = c[at + C_TIME_NS]
+        if c[at + C_HEADER] & 0xFF != CONTINUE:
+            state.refuse(c, at, ENGINE_BUSY, 0)
+        if self.has_work_left:
+            state.events.emit(WORK_REMAINS, 0, 0, 0, 0, 0, 0, 0)
+        return True
 
     def _apply_other(self, kind: i64, c: vec[i64], at: i64) -> None:
         state = self.state
-        if self._has_administrative_id(kind):
-            self._administer(kind, c, at)
+        if has_administrative_id(kind):
+            self._house.apply(kind, c, at)
         elif kind == BATCH:
             self._groups.batch(c, at, at + COMMAND_WORDS)
         elif not _is_known(kind):
@@ -176,14 +193,16 @@ class Engine:
         state = self.state
         sequence: i64 = commands[at + C_SEQUENCE]
         time_ns: i64 = commands[at + C_TIME_NS]
-        if sequence <= 0 or sequence > MAX_SEQUENCE or time_ns < 0:
+        first: i64 = state.events.used
+        if sequence <= state.numbers_used or sequence > MAX_SEQUENCE or time_ns < 0:
+            if self._passes_number(commands, at):
+                return
             state.refuse(commands, at, MALFORMED, 0)
         else:
             state.sequence = sequence
             state.time_ns = time_ns
             self._groups.batch(commands, at, end)
-        if state.work_due:
-            self._work.go_on()
+        self._finish(first)
 
     def apply_bytes(self, buffer: bytes, offset: i64) -> None:
         """Apply the command at byte `offset`, as the journal holds it (stamped).
@@ -246,42 +265,6 @@ class Engine:
         self._apply_loaded(count)
         return self._events_from(first)
 
-    # --- commands with an administrative id ------------------------------------------------------
-
-    def _has_administrative_id(self, kind: i64) -> bool:
-        return _is_money(kind) or is_administrative(kind) or _is_amend(kind)
-
-    def _administer(self, kind: i64, c: vec[i64], at: i64) -> None:
-        state = self.state
-        first: i64 = state.ids.first_sequence(c[at + C_ID])
-        if first == 0:
-            first = self._administration.first_sequence(kind, c, at)
-        if first != 0:
-            state.refuse(c, at, DUPLICATE_ID, first)
-            return
-        code: i64 = MALFORMED
-        if c[at + C_HEADER] >= 0 and c[at + C_ID] >= FIRST_ADMINISTRATIVE_ID:
-            if _is_money(kind):
-                code = self._money.check(kind, c, at)
-            elif _is_amend(kind):
-                code = self._amend.check(kind, c, at)
-            else:
-                code = self._administration.check(kind, c, at)
-        if code == ACCEPTED and state.ids.is_full():
-            code = CAPACITY
-        if code != ACCEPTED:
-            state.refuse(c, at, code, 0)
-            return
-        state.work_due = True
-        slot: i64 = 0
-        if _is_money(kind):
-            slot = self._money.do(kind, c, at)
-        elif _is_amend(kind):
-            self._amend.do(kind, c, at)
-        else:
-            self._administration.do(kind, c, at)
-        state.ids.insert(c[at + C_ID], state.sequence, slot)
-
     def _publish_indicative(self, c: vec[i64], at: i64) -> None:
         state = self.state
         instrument: i64 = state.instruments.find(c[at + C_HEADER] >> 48)
@@ -297,10 +280,8 @@ class Engine:
         """Refuse a command whose stamps the sequencer cannot have made."""
         first: i64 = 0
         code: i64 = MALFORMED
-        if self._has_administrative_id(kind):
-            first = self.state.ids.first_sequence(c[at + C_ID])
-            if first == 0:
-                first = self._administration.first_sequence(kind, c, at)
+        if has_administrative_id(kind):
+            first = self._house.first_sequence(kind, c, at)
         elif kind in (PLACE_ORDER, PLACE_ORDER_EXTENDED):
             first = self.state.ids.first_sequence(c[at + C_ID])
         elif not _is_known(kind) and kind != BATCH:
@@ -357,7 +338,7 @@ class Engine:
     @property
     def has_work_left(self) -> bool:
         """Whether the last command ended with WORK_REMAINS: a CONTINUE has to follow."""
-        return self.state.careful
+        return self.state.careful or self.state.sequence < self.state.numbers_used
 
     def state_hash(self) -> int:
         """Return 63 bits that depend on the state alone, not on this implementation."""
@@ -376,14 +357,6 @@ class Engine:
             The snapshot is damaged, of another format or rules version, or larger than the tables.
         """
         restore_state(self.state, data)
-
-
-def _is_money(kind: i64) -> bool:
-    return DEPOSIT_CASH <= kind <= SETTLE or CREDIT_OUT <= kind <= CREDIT_UNDO
-
-
-def _is_amend(kind: i64) -> bool:
-    return kind in (BUST_TRADE, CORRECT_TRADE)
 
 
 def _is_known(kind: i64) -> bool:

@@ -64,7 +64,7 @@ def restore_state(state: State, data: bytes) -> None:
     _check_room(state, data)
     _restore_header(state, data)
     _restore_ids(state, data, starts[IDS], _count(data, IDS))
-    if state.ids.digest != _word(data, 11):
+    if state.ids.digest != _word(data, 12):
         raise ValueError("the snapshot's ids do not give its digest")
     _restore_house(state, data, starts)
     _restore_accounts(state, data, starts[ACCOUNTS])
@@ -134,10 +134,11 @@ def _restore_header(state: State, data: bytes) -> None:
     state.time_ns = _word(data, 4)
     state.day = _word(data, 5)
     state.day_ended_at = _word(data, 6)
-    state.accounts.issued_minor = _word(data, 7)
-    state.accounts.fees_minor = _word(data, 8)
-    state.house.firm_killed = _word(data, 9) != 0
-    state.careful = _word(data, 10) != 0
+    state.numbers_used = _word(data, 7)
+    state.accounts.issued_minor = _word(data, 8)
+    state.accounts.fees_minor = _word(data, 9)
+    state.house.firm_killed = _word(data, 10) != 0
+    state.careful = _word(data, 11) != 0
     state.work_due = state.careful
 
 

@@ -80,7 +80,8 @@ def digest(data: bytes) -> bytes:
 def _head(state: State, counts: vec[i64]) -> bytes:
     out = BytesWriter()
     write_four(out, MAGIC, FORMAT_VERSION, RULES_VERSION, state.sequence)
-    write_four(out, state.time_ns, state.day, state.day_ended_at, state.accounts.issued_minor)
+    write_four(out, state.time_ns, state.day, state.day_ended_at, state.numbers_used)
+    write_i64_le(out, state.accounts.issued_minor)
     killed: i64 = 1 if state.house.firm_killed else 0
     left: i64 = 1 if state.careful else 0
     write_four(out, state.accounts.fees_minor, killed, left, state.ids.digest)

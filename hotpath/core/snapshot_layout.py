@@ -4,8 +4,9 @@ Canonical means: the same for every implementation of the same rules. Rows stand
 their ids, orders in that of their acceptance. All words are 64 bits, little-endian:
 
     header      magic, format, rules version, sequence, time_ns, day, sequence that ended the day
-                before, cash issued, fees collected, firm killed, work left, digest of the ids,
-                then how many rows of each kind follow, in this order:
+                before, sequence up to which numbers are used, cash issued, fees collected, firm
+                killed, work left, digest of the ids, then how many rows of each kind follow, in
+                this order:
     account     id, currency, sequence that added it, state, total, settled, reserved, held,
                 open orders, group, tier, leverage, killed, limits (order lots, order value,
                 position, open orders), throttle (limit, window, used)
@@ -107,7 +108,7 @@ from shared.domain.records import BUY, SELL
 
 MAGIC: Final = 0x544F_4853_5041_4E53  # "SNAPSHOT"
 FORMAT_VERSION: Final = 2
-HEADER_WORDS: Final = 12
+HEADER_WORDS: Final = 13
 CHECK_BYTES: Final = 8
 
 # The tables, in their order, and how many words a row of each has.

@@ -16,7 +16,16 @@ from hotpath.core.orders import Orders
 from hotpath.core.positions import Positions
 from hotpath.core.sessions import SessionTable
 from hotpath.core.sweeps import Sweep
-from shared.domain.records import C_ACCOUNT, C_HEADER, C_ID, C_PRICE, C_QUANTITY, REJECTED
+from shared.domain.records import (
+    C_ACCOUNT,
+    C_HEADER,
+    C_ID,
+    C_PRICE,
+    C_QUANTITY,
+    EVENT_WORDS,
+    REJECTED,
+    WORK_REMAINS,
+)
 
 _FIRST_EVENTS: Final = 1 << 11
 _MAX_INSTRUMENTS: Final = 1 << 14
@@ -41,6 +50,7 @@ class State:
         max_trades: i64,
         max_work: i64,
         max_followers: i64,
+        events_of_number: i64,
         throttle_window_ns: i64,
         risk: bool,
     ) -> None:
@@ -51,8 +61,8 @@ class State:
             raise ValueError("too many instruments or accounts")
         if not 1 <= max_ids <= 1 << 32 or not 1 <= ladder_ticks <= _MAX_WINDOW:
             raise ValueError("too many ids or levels")
-        if max_work < 1 or max_followers < 1 or throttle_window_ns < 1:
-            raise ValueError("max_work, max_followers and throttle_window_ns are positive")
+        if min(max_work, max_followers, events_of_number, throttle_window_ns) < 1:
+            raise ValueError("bounds of work, followers, events and throttles are positive")
         self.ladder = Ladder(max_instruments, ladder_ticks)
         self.instruments = Instruments(self.ladder, max_instruments)
         self.accounts = Accounts(max_accounts)
@@ -67,6 +77,8 @@ class State:
         self.time_ns: i64 = 0
         self.day: i64 = 1
         self.day_ended_at: i64 = 0  # sequence of the END_OF_DAY before this day; 0: the first day
+        self.numbers_used: i64 = 0  # sequence up to which trades have taken the numbers
+        self.events_of_number: i64 = events_of_number
         self.max_trades: i64 = max_trades
         self.max_work: i64 = max_work
         self.max_followers: i64 = max_followers
@@ -92,6 +104,13 @@ class State:
         self.events.emit(
             header, c[at + C_ID], account, c[at + C_PRICE], c[at + C_QUANTITY], 0, first_sequence, 0
         )
+
+    def use_numbers(self, first: i64) -> None:
+        """Take as many numbers behind the command's own as its events, from word `first`, need."""
+        if not self.careful:
+            self.events.emit(WORK_REMAINS, 0, 0, 0, 0, 0, 0, 0)
+        events: i64 = (self.events.used - first) // EVENT_WORDS
+        self.numbers_used = self.sequence + (events - 1) // self.events_of_number
 
     def close(self, order: i64) -> None:
         """Forget an order that has left its queue; its id stays remembered."""

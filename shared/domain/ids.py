@@ -16,7 +16,7 @@ MAX_ACCOUNT_ID: Final = (1 << 30) - 1
 MAX_INSTRUMENT_ID: Final = (1 << 15) - 1
 MAX_SHARD: Final = 63
 MAX_SEQUENCE: Final = (1 << 42) - 1
-MAX_EVENT_INDEX: Final = (1 << 15) - 1
+EVENTS_OF_NUMBER: Final = 1 << 15  # a command with more uses up the sequences behind its own
 
 _ADMINISTRATIVE_BIT: Final = 1 << 62
 _PLATFORM_ISSUED_BIT: Final = 1 << 31
@@ -66,10 +66,13 @@ def account_of_order(order_id: int) -> int:
 def trade_id(shard: int, sequence: int, index: int) -> int:
     """Return the trade's id, a pure function of where the journal holds it.
 
-    Publishing the same journal record again therefore yields the same id.
+    Publishing the same journal record again therefore yields the same id. A command with more than
+    EVENTS_OF_NUMBER events, such as the uncross of a large book, goes on into the numbers of the
+    sequences behind its own; no command that trades has those.
     """
     if not (0 <= shard <= MAX_SHARD and 0 < sequence <= MAX_SEQUENCE):
         raise ValueError(f"shard {shard} or sequence {sequence} is out of bounds")
-    if not 0 <= index <= MAX_EVENT_INDEX:
+    number = sequence * EVENTS_OF_NUMBER + index
+    if index < 0 or number >> 57:
         raise ValueError(f"event index {index} is out of bounds")
-    return shard << 57 | sequence << 15 | index
+    return shard << 57 | number

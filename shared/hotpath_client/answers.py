@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from shared.domain import records as r
 from shared.domain.events import EngineEvent, decode_event
+from shared.domain.reject_codes import RejectCode
 from shared.ports.engine import (
     AccountView,
     BookLevel,
@@ -30,12 +32,14 @@ class OrderView:
     open_order: OpenOrder | None
 
 
-def command_result(result: frames.Result) -> CommandResult:
+def command_result(result: frames.Result) -> CommandResult | EngineError:
     events = [
         decode_event(words, result.sequence, index, result.time_ns)
         for index, words in enumerate(result.events)
         if words[0]  # zeros stand in the place of what is not for this session
     ]
+    if events and events[0].kind == r.REJECTED and events[0].code == RejectCode.ENGINE_BUSY:
+        return EngineBusy("ENGINE_BUSY: a large auction is being told")
     if not result.flags & frames.FLAG_REPEAT:
         return CommandResult(result.sequence, result.time_ns, events)
     open_now = _open_order(result.order)

@@ -148,14 +148,18 @@ class Session(asyncio.Protocol):
             error = answers.error_of(reject)
             if reject.request == 0:
                 self._end(error)
-            elif (future := self._waiting.pop(reject.request, None)) and not future.done():
-                future.set_exception(error)
+            else:
+                self._answer(reject.request, error)
         elif kind == frames.LOGON_ACCEPTED:
             self._logon.set_result(frames.decode_logon_accepted(data))
 
     def _answer(self, request: int, value: object) -> None:
         future = self._waiting.pop(request, None)
-        if future is not None and not future.done():
+        if future is None or future.done():
+            return
+        if isinstance(value, EngineError):
+            future.set_exception(value)
+        else:
             future.set_result(value)
 
     def _report(self, events: list[EngineEvent]) -> None:

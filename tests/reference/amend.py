@@ -63,7 +63,7 @@ def _well_formed(command: Command, terms: tuple[int, ...], corrected: tuple[int,
         and all(abs(fee) <= r.MAX_AMOUNT_MINOR for fee in fees)
         and all(find.valid_account_id(number) for number in (buyer, seller))
         and command[r.C_TRADE_SEQUENCE] > 0
-        and 0 <= command[r.C_TRADE_INDEX] < 1 << 15
+        and 0 <= command[r.C_TRADE_INDEX] < 1 << 31
     )
 
 

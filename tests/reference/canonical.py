@@ -59,11 +59,12 @@ def _rows(market: Market) -> list[Row]:
         [_sweep(market, sweep) for sweep in market.sweeps],
     ]
     fixed = (MAGIC, FORMAT_VERSION, r.RULES_VERSION, market.sequence, market.time_ns)
-    day = (market.day, market.day_ended_at, market.issued_cash, market.fees_collected)
+    day = (market.day, market.day_ended_at, market.numbers_used)
+    money = (market.issued_cash, market.fees_collected)
     flags = ((r.KILL_FIRM, 0) in market.kills, market.work_remains)
     digest = sum(id_digest(id_, first) for id_, (first, _) in market.ids.items()) % (1 << 61)
     counts = (*map(len, tables), len(market.ids))
-    header = (*fixed, *day, *map(int, flags), digest, *counts)
+    header = (*fixed, *day, *money, *map(int, flags), digest, *counts)
     return [header, *(row for table in tables for row in table)]
 
 

@@ -43,12 +43,33 @@ class NaiveEngine:
         stamped = 0 < stamp <= ids.MAX_SEQUENCE and time_ns >= 0
         if stamped:
             market.sequence, market.time_ns = stamp, time_ns
+        if stamped and stamp <= market.numbers_used:
+            self._pass_number(command)
+            return market.events
         if command.kind == r.BATCH:
             self._answer(command, lambda: self._batch(command, stamped))
         else:
             self._answer(command, lambda: self._dispatch(command, stamped))
         work.go_on(market)
+        if len(market.events) > market.settings.events_of_number:
+            self._use_numbers()
         return market.events
+
+    def _use_numbers(self) -> None:
+        """A trade's id has room for so many events; the next take the numbers that follow."""
+        market = self.market
+        if not market.work_remains:
+            market.emit(r.WORK_REMAINS, 0, 0, [])
+        more = (len(market.events) - 1) // market.settings.events_of_number
+        market.numbers_used = market.sequence + more
+
+    def _pass_number(self, command: Command) -> None:
+        """The number belongs to trades of an earlier command: this one does nothing."""
+        market = self.market
+        if command.kind != r.CONTINUE:
+            self._answer(command, lambda: refuse_if(True, Code.ENGINE_BUSY))
+        if market.work_remains or market.sequence < market.numbers_used:
+            market.emit(r.WORK_REMAINS, 0, 0, [])
 
     def displayed_levels(self, instrument: int, side: int) -> list[tuple[int, int]]:
         """Return (price, displayed lots) of each level that others see, best first."""

@@ -109,7 +109,7 @@ def every_name() -> set[str]:
     from tests.reference.run import EVENTS
 
     values = order_rules().values
-    wanted = {f"code {code.name}" for code in RejectCode if code.name != "ENGINE_BUSY"}
+    wanted = {f"code {code.name}" for code in RejectCode}
     wanted |= {f"event {name}" for name in EVENTS.values()}
     wanted |= {f"reason {reason.name}" for reason in CancelReason}
     wanted |= {f"type {name}" for name in values["type"]}

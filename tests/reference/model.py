@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from shared.domain import records as r
+from shared.domain.ids import EVENTS_OF_NUMBER
 from shared.domain.reject_codes import RejectCode
 
 Event = tuple[int, ...]
@@ -204,6 +205,7 @@ class Settings:
     max_trades: int = 8192
     max_work: int = 256
     max_followers: int = 256  # pegged and trailing orders of an instrument
+    events_of_number: int = EVENTS_OF_NUMBER
     throttle_window_ns: int = 1_000_000_000
 
 
@@ -216,6 +218,7 @@ class Market:
     time_ns: int = 0
     day: int = 1
     day_ended_at: int = 0  # sequence that ended the day before
+    numbers_used: int = 0  # sequence up to which trades have taken the numbers
     work_remains: bool = False
     next_priority: int = 0
     accounts: dict[int, Account] = field(default_factory=dict)

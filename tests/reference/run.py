@@ -17,7 +17,7 @@ from tests.reference.model import Event
 
 SETTINGS = {"max_work": 8, "max_accounts": 8, "max_instruments": 3, "max_holds": 40}
 SETTINGS |= {"max_orders": 80, "max_followers": 12, "max_trades": 6, "max_ids": 20_000}
-SETTINGS |= {"throttle_window_ns": 20_000}
+SETTINGS |= {"throttle_window_ns": 20_000, "events_of_number": 20}
 NOT_EVENTS = ("FLAG_", "SESSION_", "SELF_", "UNCROSS_", "PEGGED", "PLACE_")
 EVENTS = {
     value: name

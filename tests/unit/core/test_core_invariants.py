@@ -11,8 +11,8 @@ from tests.reference.run import EVENTS, run
 
 SEEDS = range(1, 11)
 COMMANDS = 4_000
-# Answered by the gateway; and refused once in a while only, specified in test_core_refusals.
-ELSEWHERE = {"ENGINE_BUSY", "INSTRUMENT_DELISTED"}
+# Refused once in a while only, specified in test_core_refusals.
+ELSEWHERE = {"INSTRUMENT_DELISTED"}
 
 
 @cache

@@ -108,11 +108,11 @@ def test_no_word_of_an_order_raises_or_slips_through(word: int, value: int, desk
 
 
 def test_every_code_is_specified_in_this_folder() -> None:
-    """But for BUSY, which the gateway answers, and those that the seeded runs reach."""
+    """But for those that the seeded runs reach."""
     told = "".join(path.read_text() for path in Path(__file__).parent.glob("*.py"))
     seeded = {
         *("ACCOUNT_REDUCING", "CURRENCY_MISMATCH", "INSTRUMENT_DELISTED", "NO_REFERENCE_PRICE"),
-        *("CAPACITY", "ENGINE_BUSY"),
+        "CAPACITY",
     }
     missing = {
         code.name

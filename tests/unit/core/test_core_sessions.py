@@ -240,3 +240,37 @@ def test_the_order_of_the_criteria_is_the_instruments(desk: Desk) -> None:
 @pytest.mark.parametrize("name", PRICES)
 def test_core_prices(name: str, desk: Desk) -> None:
     check_table(desk, PRICES[name])
+
+
+def test_a_command_with_many_events_uses_up_the_sequences_behind_its_own(
+    talkative_desk: Desk,
+) -> None:
+    """Its trades' ids go on into those sequences, so nothing else may happen under them."""
+    check_table(
+        talkative_desk,
+        """
+        session volatility_auction  > session volatility_auction
+        A1 sell 2 @98               > A1 accepted 2@98 level 2
+        B1 buy 1 @100               > B1 accepted 1@100 level 1
+        C1 buy 1 @100               > C1 accepted 1@100 level 2
+        uncross continuous          > uncrossed 2@100 surplus +0; B1 x A1 1@100 auction
+                                    > C1 x A1 1@100 auction; bids 0@100; offers 0@98
+                                    > session continuous; work remains
+        D1 buy 1 @100               > REJECTED ENGINE_BUSY
+        D1 buy 1 @100               > D1 accepted 1@100 level 1
+        """,
+    )
+    assert talkative_desk.send_line("session volatility_auction")
+    for number in range(2, 8):
+        talkative_desk.send_line(f"A{number} sell 1 @100")
+        talkative_desk.send_line(f"B{number} buy 1 @100")
+    told = talkative_desk.send_line("uncross continuous")
+    assert (len(told) - 1) // 4 == 2
+    check_table(
+        talkative_desk,
+        """
+        continue                    > work remains
+        continue                    >
+        A9 buy 1 @90                > A9 accepted 1@90 level 1
+        """,
+    )
