@@ -3,6 +3,7 @@
 from typing import Final
 
 from shared.domain import records as r
+from shared.domain.reject_codes import RejectCode
 from shared.wire import frames
 
 _ACCOUNT: Final = slice(8 * r.E_ACCOUNT, 8 * r.E_ACCOUNT + 8)
@@ -14,6 +15,13 @@ def accounts_of(event: bytes) -> tuple[int, int]:
     if event[0] == r.TRADE_EXECUTED:
         return account & 0xFFFF_FFFF, account >> 32
     return account, 0
+
+
+def is_known_id(events: bytes) -> bool:
+    """Return whether a command was refused because its id is known: its sender alone is told."""
+    return (
+        events[0] == r.REJECTED and int.from_bytes(events[2:4], "little") == RejectCode.DUPLICATE_ID
+    )
 
 
 def masked(events: bytes, account_id: int) -> bytes:
