@@ -10,6 +10,7 @@
     engine.events_bytes()                      # their words, 64 bytes an event
     engine.sequence                            # of the command applied last
     engine.has_work_left                       # the last event is WORK_REMAINS: send CONTINUE
+    engine.is_passing                          # and nothing else before that
 
 Commands may be applied one after the other without a reset: events pile up. No command raises;
 what is wrong is answered with REJECTED. The caller only sees that all bytes of the command are in

@@ -340,6 +340,11 @@ class Engine:
         """Whether the last command ended with WORK_REMAINS: a CONTINUE has to follow."""
         return self.state.careful or self.state.sequence < self.state.numbers_used
 
+    @property
+    def is_passing(self) -> bool:
+        """Whether the next sequence belongs to an earlier command's trades: none but CONTINUE."""
+        return self.state.sequence < self.state.numbers_used
+
     def state_hash(self) -> int:
         """Return 63 bits that depend on the state alone, not on this implementation."""
         return state_hash(self.state)

@@ -38,8 +38,8 @@ class BatchApplier:
     def apply(self, frames: list[bytes], at: i64, first_sequence: i64, time_ns: i64) -> int:
         """Apply the commands that begin at byte `at` of each frame; return how many.
 
-        It is fewer than all when their events fill a batch. What they leave over, or what was left
-        before, is gone on with behind them.
+        It is fewer than all when their events fill a batch, or the core has to go on first. What
+        they leave over, or what was left before, is gone on with behind them.
         """
         engine = self.engine
         engine.reset_events()
@@ -49,6 +49,8 @@ class BatchApplier:
         sequence: i64 = first_sequence
         used: i64 = 0
         for frame in frames:
+            if engine.is_passing or used > MAX_EVENT_WORDS:
+                break
             engine.apply_stamped(frame, at, sequence, time_ns)
             now: i64 = engine.event_words
             counts.append((now - used) // EVENT_WORDS)
@@ -58,11 +60,9 @@ class BatchApplier:
             stamped.append(int(sequence).to_bytes(8, "little"))
             stamped.append(frame[at + _STAMP_END :])
             sequence += 1
-            if used > MAX_EVENT_WORDS:
-                break
         self.taken = len(counts)
         more: i64 = 0
-        while engine.has_work_left and more < CONTINUES_A_BATCH and used <= MAX_EVENT_WORDS:
+        while engine.has_work_left and more < CONTINUES_A_BATCH:
             engine.apply_stamped(CONTINUE_COMMAND, 0, sequence, time_ns)
             now = engine.event_words
             counts.append((now - used) // EVENT_WORDS)

@@ -30,6 +30,7 @@ BATCH_COMMANDS: Final = 4096
 _TIDY_S: Final = 0.5
 _RINGS_NS: Final = 20_000  # how long the rings are looked at before the sockets have their turn
 _RING_SLEEP_S: Final = 0.002
+_JOIN_S: Final = 0.0005  # between two stretches of what is sent to a member again
 
 
 class Readiness:
@@ -137,6 +138,8 @@ class EngineLoop:
             self._read(ready, time.monotonic())
             if self._gateway.commands or self._core.has_work_left:
                 self._commit(started_ns)
+            if self._gateway.logins.have_work:
+                self._gateway.logins.advance()
             if self._gateway.queries:
                 self._answer_queries()
             self._gateway.flush()
@@ -146,6 +149,8 @@ class EngineLoop:
     def _sleep(self) -> list[tuple[int, int]]:
         """Wait for a socket. With rings, clients are told to send a frame behind a request."""
         rings = self._rings
+        if self._gateway.logins.have_work:
+            return self._readiness.poll(_JOIN_S)
         if not rings.are_there:
             return self._readiness.poll(_TIDY_S)
         rings.announce_sleep(True)
@@ -204,7 +209,9 @@ class EngineLoop:
                 metrics.rejects[int.from_bytes(found[2:4], "little")] += 1
                 repeat = self._repeats.find(pending[2], found)
                 if repeat is not None:
-                    gateway.answer_repeat(pending, repeat)
+                    gateway.answer_repeat(pending, first + number, repeat)
+                    # What the core went on with behind the refusal is others' news.
+                    gateway.report(pending[0], first + number, time_ns, found)
                     continue
             gateway.answer(pending, first + number, time_ns, found)
         for number in range(committed.taken, len(committed.events)):

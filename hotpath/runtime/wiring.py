@@ -16,7 +16,8 @@ from hotpath.runtime.core_host import CoreHost
 from hotpath.runtime.engine_health import EngineHealth
 from hotpath.runtime.engine_loop import EngineLoop, Readiness
 from hotpath.runtime.faults import Faults
-from hotpath.runtime.gateway.order_entry import MAX_SESSIONS, EngineFacts, Gateway
+from hotpath.runtime.gateway.order_entry import MAX_SESSIONS, Gateway
+from hotpath.runtime.gateway.parts import EngineFacts
 from hotpath.runtime.gateway.repeats import Repeats
 from hotpath.runtime.health import HealthServer
 from hotpath.runtime.journal.files import JournalFiles
@@ -103,7 +104,13 @@ class _Engine:
         readiness = Readiness()
         facts = EngineFacts(self._epoch, config.shard, build.compiled)
         self._gateway = Gateway(
-            self._listener, verifier, readiness, self._metrics, facts, config.queue_commands
+            self._listener,
+            verifier,
+            readiness,
+            self._metrics,
+            facts,
+            config.queue_commands,
+            config.journal,
         )
         self._health.gateway, self._health.journal = self._gateway, self._journal
         repeats = Repeats(JournalIndex(config.journal), self._core)

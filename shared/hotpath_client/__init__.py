@@ -2,13 +2,17 @@
 
 from shared.hotpath_client.answers import OrderView
 from shared.hotpath_client.async_client import AsyncEngineClient, MemberSession
+from shared.hotpath_client.member_client import AsyncMemberClient
 from shared.hotpath_client.sync_client import SyncEngineClient, TokenSource, service_tokens
+from shared.hotpath_client.sync_member import SyncMemberClient
 
 __all__ = [
     "AsyncEngineClient",
+    "AsyncMemberClient",
     "MemberSession",
     "OrderView",
     "SyncEngineClient",
+    "SyncMemberClient",
     "TokenSource",
     "service_tokens",
 ]

@@ -21,6 +21,7 @@ from shared.wire import frames
 
 ReportCallback = Callable[[list[EngineEvent]], None]
 _LOGON_TIMEOUT_S: Final = 5.0
+_FIRST_QUERY: Final = 1 << 62
 _Answer = TypeVar("_Answer")
 
 
@@ -34,7 +35,8 @@ class Session(asyncio.Protocol):
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self._room = asyncio.Event()
         self._out: list[bytes] = []
-        self._request = 0
+        self._request = 0  # commands are numbered apart: a member's have to be in a row
+        self._queries = _FIRST_QUERY
         self._closed: EngineError | None = None
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
@@ -83,9 +85,10 @@ class Session(asyncio.Protocol):
 
         The caller keeps within the gateway's window; `submit` does so by itself.
         """
-        number, future = self._new_request()
+        future = self._promise(self._request + 1)
+        self._request += 1
         trace = frames.trace_bytes(traceparent) if traceparent else frames.NO_TRACE
-        self._write(frames.encode_command(number, command.words(), trace))
+        self._write(frames.encode_command(self._request, command.words(), trace))
         return future
 
     async def submit(self, command: Command, *, traceparent: str = "") -> CommandResult:
@@ -96,8 +99,9 @@ class Session(asyncio.Protocol):
         return await self.send(command, traceparent=traceparent)
 
     async def query(self, kind: int, argument: int, depth: int = 0) -> frames.QueryAnswer:
-        number, future = self._new_request()
-        self._write(frames.encode_query(frames.Query(number, kind, argument, depth)))
+        self._queries += 1
+        future = self._promise(self._queries)
+        self._write(frames.encode_query(frames.Query(self._queries, kind, argument, depth)))
         answer: frames.QueryAnswer = await future
         return answer
 
@@ -169,13 +173,12 @@ class Session(asyncio.Protocol):
         for event in events:
             self._reports.put_nowait(event)
 
-    def _new_request(self) -> tuple[int, "asyncio.Future[Any]"]:
+    def _promise(self, number: int) -> "asyncio.Future[Any]":
         if self._closed is not None:
             raise self._closed
-        self._request += 1
         future: asyncio.Future[Any] = self._loop.create_future()
-        self._waiting[self._request] = future
-        return self._request, future
+        self._waiting[number] = future
+        return future
 
     def _write(self, data: bytes) -> None:
         """Collect what one turn of the loop sends, so that pipelined requests share a packet."""

@@ -97,13 +97,13 @@ class ShmEngineClient(SyncEngineClient):
         """
         trace = frames.trace_bytes(traceparent)
         with self._lock:
-            requests = [
-                memoryview(_request(self._next_request(), command, trace)).cast("q")
-                for command in commands
-            ]
-            first = self._request - len(requests) + 1
             try:
-                return self._run(self._linked(), requests, first)
+                link = self._linked()
+                requests = [
+                    memoryview(_request(self._next_request(), command, trace)).cast("q")
+                    for command in commands
+                ]
+                return self._run(link, requests, self._request - len(requests) + 1)
             except (OSError, ring.RingBroken, frames.FrameError) as error:
                 self._drop()
                 raise EngineUnavailable(f"the ring: {error}") from error

@@ -23,6 +23,7 @@ from shared.wire.tokens import TokenIssuer
 
 TokenSource = Callable[[], str]
 _READ_BYTES: Final = 1 << 16
+_FIRST_QUERY: Final = 1 << 62
 _RENEW_BEFORE_S: Final = 5.0  # a session is renewed this long before its token expires
 
 
@@ -55,7 +56,8 @@ class SyncEngineClient:
         self._kind = session_kind
         self._lock = threading.Lock()
         self._connection: Connection | None = None
-        self._request = 0
+        self._request = 0  # commands are numbered apart: a member's have to be in a row
+        self._queries = _FIRST_QUERY
 
     def submit(self, command: Command, *, traceparent: str = "") -> CommandResult:
         """Return the durable command's place and events; refusals are REJECTED events.
@@ -126,7 +128,8 @@ class SyncEngineClient:
     def _query(self, kind: int, argument: int, depth: int = 0) -> frames.QueryAnswer:
         with self._lock:
             connection = self._connected()
-            query = frames.Query(self._next_request(), kind, argument, depth)
+            self._queries += 1
+            query = frames.Query(self._queries, kind, argument, depth)
             (data,) = self._exchange(connection, [frames.encode_query(query)])
         if frames.frame_type(data) == frames.REJECT:
             raise answers.error_of(frames.decode_reject(data))
@@ -161,6 +164,8 @@ class SyncEngineClient:
             self._connection = Connection(
                 self._address, self._kind, self._token_source(), self._timeout_s
             )
+            if self._kind == frames.MEMBER:
+                self._request = self._connection.logon.next_request - 1
         return self._connection
 
     def _exchange(self, connection: "Connection", requests: Sequence[bytes]) -> list[bytes]:

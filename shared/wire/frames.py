@@ -8,19 +8,23 @@ frame. Decoders raise FrameError for anything that is not exactly a frame of its
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from struct import Struct, unpack_from
 from typing import Final
 
 from shared.domain.command_size import is_one_command
+from shared.wire.gateway_codes import FrameError as FrameError
+from shared.wire.gateway_codes import GatewayCode as GatewayCode
+from shared.wire.traces import NO_TRACE as NO_TRACE
+from shared.wire.traces import TRACE_BYTES as TRACE_BYTES
+from shared.wire.traces import trace_bytes as trace_bytes
+from shared.wire.traces import traceparent as traceparent
 from shared.wire.views import ORDER_WORDS
 
 PROTOCOL_VERSION: Final = 1
 HEADER_BYTES: Final = 8
+HEARTBEAT_S: Final = 10  # a member that is silent for three of these is disconnected
 MAX_REQUEST_BYTES: Final = 8320  # what the gateway takes: the longest batch, or a token
 MAX_ANSWER_BYTES: Final = 8 << 20  # what a client takes: a full book, a sweep of many orders
-TRACE_BYTES: Final = 24  # W3C trace id (16) and span id (8); zeros when there is none
-NO_TRACE: Final = bytes(TRACE_BYTES)
 
 LOGON: Final = 1
 LOGON_ACCEPTED: Final = 2
@@ -46,50 +50,19 @@ QUERY_OPEN_ORDERS: Final = 4  # argument: account id
 QUERY_ORDER: Final = 5  # argument: order id
 
 FLAG_REPEAT: Final = 1  # COMMAND_RESULT: given from the journal, to a command sent before
-
-
-class GatewayCode(IntEnum):
-    """Why the gateway refused. Nothing it refuses reaches the journal.
-
-    Codes from 100 up end the session; the others refuse one request.
-    """
-
-    NOT_AUTHORISED = 1  # the token's kind or scopes do not allow this request
-    ENGINE_BUSY = 2  # the command was not queued; try again later
-    ANSWER_TOO_LARGE = 3  # ask for less depth
-    NO_RING = 4  # not on this host, too many of them, or a size that cannot be
-    MALFORMED_FRAME = 100
-    FRAME_TOO_LARGE = 101
-    UNSUPPORTED_VERSION = 102
-    NOT_LOGGED_ON = 103  # the first frame was not a logon, or none came in time
-    BAD_TOKEN = 104
-    TOKEN_EXPIRED = 105
-    SLOW_READER = 106  # the session's out-queue is full
-    TOO_MANY_SESSIONS = 107
-    IDLE = 108  # no frame came for three heartbeat intervals
-    ENGINE_HALTED = 109  # the journal failed; what is unanswered has an unknown outcome
-    SHUTTING_DOWN = 110
-
-    @property
-    def ends_session(self) -> bool:
-        return self >= 100
-
-
-class FrameError(Exception):
-    """The bytes are not a frame; `code` says what the peer is told."""
-
-    def __init__(self, code: GatewayCode, text: str) -> None:
-        super().__init__(text)
-        self.code = code
+FLAG_NUMBERED: Final = 2  # COMMAND_RESULT to a member: its number and its predecessor's stand last
+FLAG_RESENT: Final = 4  # made from the journal again, for a member that had lost its connection
 
 
 _HEADER: Final = Struct("<IBBH")
 _LOGON: Final = Struct("<BBHI")
-_LOGON_ACCEPTED: Final = Struct("<qqqHBBI")
+_LOGON_ACCEPTED: Final = Struct("<qqqHBBIq")
+_AFTER: Final = Struct("<q")
 _REJECT: Final = Struct("<qHHI")
 _COMMAND: Final = Struct("<q24s")
 _RESULT: Final = Struct("<qqqII")
-_REPORT: Final = Struct("<qqII")
+_REPORT: Final = Struct("<qqqII")
+_NUMBERS: Final = Struct("<qq")
 _QUERY: Final = Struct("<qqiI")
 _QUERY_RESULT: Final = Struct("<qIBBH")
 _EVENT: Final = Struct("<8q")
@@ -100,14 +73,20 @@ COMMAND_PREFIX_BYTES: Final = HEADER_BYTES + _COMMAND.size  # the command's word
 
 @dataclass(frozen=True, slots=True)
 class Logon:
+    """`resume_after` is the number of the last message that a member has; None: it begins anew."""
+
     kind: int
     token: str
-    cancel_on_disconnect: bool = False  # reserved: refused until it is supported
+    cancel_on_disconnect: bool = False
+    resume_after: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LogonAccepted:
-    """`window` is how many commands may be unanswered before ENGINE_BUSY is the answer."""
+    """`window` is how many commands may be unanswered before ENGINE_BUSY is the answer.
+
+    `next_request` is the number that a member's next command has to have; 0: whatever it likes.
+    """
 
     epoch: int
     durable_sequence: int
@@ -116,6 +95,7 @@ class LogonAccepted:
     compiled: bool
     heartbeat_s: int
     window: int
+    next_request: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +119,7 @@ class Result:
     """A durable command's place in the journal and the words of its events, in order.
 
     A repeat (FLAG_REPEAT) carries in `order` what the order is now: the words of an order query.
+    A member's (FLAG_NUMBERED) has in `numbers` its own number and that of the message before it.
     """
 
     request: int
@@ -147,14 +128,20 @@ class Result:
     flags: int
     events: tuple[tuple[int, ...], ...]
     order: tuple[int, ...] = ()
+    numbers: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ExecutionReport:
-    """Events of another session's command that touched this account: (index, words) each."""
+    """Events of another session's command that touched this account: (index, words) each.
+
+    `sequence` is the message's number as well, `previous` that of the message before it.
+    """
 
     sequence: int
     time_ns: int
+    previous: int
+    flags: int
     events: tuple[tuple[int, tuple[int, ...]], ...]
 
 
@@ -231,18 +218,25 @@ class FrameBuffer:
 def encode_logon(logon: Logon) -> bytes:
     token = logon.token.encode()
     flags = 1 if logon.cancel_on_disconnect else 0
-    return frame(LOGON, _LOGON.pack(logon.kind, flags, 0, len(token)) + token)
+    after = b""
+    if logon.resume_after is not None:
+        flags |= 2
+        after = _AFTER.pack(logon.resume_after)
+    return frame(LOGON, _LOGON.pack(logon.kind, flags, 0, len(token)) + token + after)
 
 
 def decode_logon(data: bytes) -> Logon:
     _expect(data, LOGON, _LOGON.size)
     kind, flags, reserved, length = _LOGON.unpack_from(data, HEADER_BYTES)
-    token = data[HEADER_BYTES + _LOGON.size :]
-    if len(token) != length or reserved or flags > 1 or kind not in (MEMBER, SERVICE):
+    end = HEADER_BYTES + _LOGON.size + length
+    size = end + (_AFTER.size if flags & 2 else 0)
+    if len(data) != size or reserved or flags > 3 or kind not in (MEMBER, SERVICE):
         raise _malformed("logon")
+    token = data[HEADER_BYTES + _LOGON.size : end]
     if not token.isascii():
         raise _malformed("token")
-    return Logon(kind, token.decode("ascii"), bool(flags))
+    after = _AFTER.unpack_from(data, end)[0] if flags & 2 else None
+    return Logon(kind, token.decode("ascii"), bool(flags & 1), after)
 
 
 def encode_logon_accepted(accepted: LogonAccepted) -> bytes:
@@ -254,16 +248,17 @@ def encode_logon_accepted(accepted: LogonAccepted) -> bytes:
         accepted.compiled,
         accepted.heartbeat_s,
         accepted.window,
+        accepted.next_request,
     )
     return frame(LOGON_ACCEPTED, body)
 
 
 def decode_logon_accepted(data: bytes) -> LogonAccepted:
     _expect_exactly(data, LOGON_ACCEPTED, _LOGON_ACCEPTED.size)
-    epoch, durable, expires, shard, compiled, heartbeat, window = _LOGON_ACCEPTED.unpack_from(
+    epoch, durable, expires, shard, compiled, *rest = _LOGON_ACCEPTED.unpack_from(
         data, HEADER_BYTES
     )
-    return LogonAccepted(epoch, durable, expires, shard, bool(compiled), heartbeat, window)
+    return LogonAccepted(epoch, durable, expires, shard, bool(compiled), *rest)
 
 
 def encode_reject(request: int, code: int, text: str) -> bytes:
@@ -293,18 +288,29 @@ def decode_command(data: bytes) -> CommandRequest:
     return CommandRequest(request, trace, unpack_from(f"<{words}q", data, COMMAND_PREFIX_BYTES))
 
 
-def encode_result(request: int, sequence: int, time_ns: int, events: bytes) -> bytes:
-    """Encode a result; `events` are the events' words, already little-endian."""
-    head = _RESULT.pack(request, sequence, time_ns, 0, len(events) // EVENT_BYTES)
-    return frame(COMMAND_RESULT, head + events)
-
-
-def encode_repeat(
-    request: int, sequence: int, time_ns: int, events: bytes, order: Sequence[int]
+def encode_result(
+    request: int,
+    sequence: int,
+    time_ns: int,
+    events: bytes,
+    *,
+    flags: int = 0,
+    order: Sequence[int] = (),
+    numbers: tuple[int, int] | None = None,
 ) -> bytes:
-    """Encode the first command's result again; `order` are the words of views.ORDER_WORDS."""
-    head = _RESULT.pack(request, sequence, time_ns, FLAG_REPEAT, len(events) // EVENT_BYTES)
-    return frame(COMMAND_RESULT, head + events + Struct(f"<{ORDER_WORDS}q").pack(*order))
+    """Encode a result; `events` are the events' words, already little-endian.
+
+    A repeat has in `order` the words of views.ORDER_WORDS; `numbers` are for members.
+    """
+    tail = b""
+    if order:
+        flags |= FLAG_REPEAT
+        tail = Struct(f"<{ORDER_WORDS}q").pack(*order)
+    if numbers is not None:
+        flags |= FLAG_NUMBERED
+        tail += _NUMBERS.pack(*numbers)
+    head = _RESULT.pack(request, sequence, time_ns, flags, len(events) // EVENT_BYTES)
+    return frame(COMMAND_RESULT, head + events + tail)
 
 
 def decode_result(data: bytes) -> Result:
@@ -313,16 +319,25 @@ def decode_result(data: bytes) -> Result:
     start = HEADER_BYTES + _RESULT.size
     end = start + count * EVENT_BYTES
     words = ORDER_WORDS if flags & FLAG_REPEAT else 0
-    if len(data) != end + 8 * words:
+    numbers = 2 if flags & FLAG_NUMBERED else 0
+    if len(data) != end + 8 * (words + numbers):
         raise _malformed("command result")
     events = tuple(_EVENT.unpack_from(data, start + i * EVENT_BYTES) for i in range(count))
     order = unpack_from(f"<{words}q", data, end)
-    return Result(request, sequence, time_ns, flags, events, order)
+    own = unpack_from(f"<{numbers}q", data, end + 8 * words)
+    return Result(request, sequence, time_ns, flags, events, order, own)
 
 
-def encode_report(sequence: int, time_ns: int, events: Sequence[tuple[int, bytes]]) -> bytes:
+def encode_report(
+    sequence: int,
+    time_ns: int,
+    events: Sequence[tuple[int, bytes]],
+    *,
+    previous: int = 0,
+    flags: int = 0,
+) -> bytes:
     """Encode an execution report from (index, event bytes) pairs."""
-    body = [_REPORT.pack(sequence, time_ns, 0, len(events))]
+    body = [_REPORT.pack(sequence, time_ns, previous, flags, len(events))]
     for index, event in events:
         body.append(index.to_bytes(8, "little") + event)
     return frame(EXECUTION_REPORT, b"".join(body))
@@ -330,14 +345,15 @@ def encode_report(sequence: int, time_ns: int, events: Sequence[tuple[int, bytes
 
 def decode_report(data: bytes) -> ExecutionReport:
     _expect(data, EXECUTION_REPORT, _REPORT.size)
-    sequence, time_ns, _, count = _REPORT.unpack_from(data, HEADER_BYTES)
+    sequence, time_ns, previous, flags, count = _REPORT.unpack_from(data, HEADER_BYTES)
     start = HEADER_BYTES + _REPORT.size
     if len(data) != start + count * _REPORTED_EVENT.size:
         raise _malformed("execution report")
     rows = (
         _REPORTED_EVENT.unpack_from(data, start + i * _REPORTED_EVENT.size) for i in range(count)
     )
-    return ExecutionReport(sequence, time_ns, tuple((row[0], row[1:]) for row in rows))
+    events = tuple((row[0], row[1:]) for row in rows)
+    return ExecutionReport(sequence, time_ns, previous, flags, events)
 
 
 def encode_query(query: Query) -> bytes:
@@ -367,22 +383,6 @@ def decode_query_answer(data: bytes) -> QueryAnswer:
     if len(data) != start + 8 * count:
         raise _malformed("query result")
     return QueryAnswer(request, kind, bool(found), unpack_from(f"<{count}q", data, start))
-
-
-def trace_bytes(traceparent: str) -> bytes:
-    """Return trace id and span id of a W3C traceparent; zeros when it is empty or not one."""
-    parts = traceparent.split("-")
-    if len(parts) != 4 or len(parts[1]) != 32 or len(parts[2]) != 16:
-        return NO_TRACE
-    try:
-        return bytes.fromhex(parts[1]) + bytes.fromhex(parts[2])
-    except ValueError:
-        return NO_TRACE
-
-
-def traceparent(trace: bytes) -> str:
-    """Return the W3C traceparent of `trace_bytes`; empty for zeros."""
-    return "" if trace == NO_TRACE else f"00-{trace[:16].hex()}-{trace[16:].hex()}-01"
 
 
 def _malformed(what: str) -> FrameError:

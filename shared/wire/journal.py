@@ -34,7 +34,7 @@ READABLE_VERSIONS: Final = (1, FORMAT_VERSION)
 MAGIC: Final = b"TRDJRNL\x01"
 SEGMENT_HEADER_BYTES: Final = 64
 RECORD_HEADER_BYTES: Final = 40
-MAX_RECORD_BYTES: Final = 32 << 20
+MAX_RECORD_BYTES: Final = 1 << 30  # an uncross is one command, whatever the book holds
 
 BATCH: Final = 1
 EPOCH: Final = 2

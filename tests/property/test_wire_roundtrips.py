@@ -44,16 +44,20 @@ def test_results(request: int, sequence: int, time_ns: int, events: list[tuple[i
 
 @given(requests, st.lists(event, max_size=20), st.lists(words, min_size=7, max_size=7))
 def test_repeats(request: int, events: list[tuple[int, ...]], order: list[int]) -> None:
-    data = frames.encode_repeat(request, 3, 4, b"".join(map(as_bytes, events)), order)
-    expected = frames.Result(request, 3, 4, frames.FLAG_REPEAT, tuple(events), tuple(order))
+    body = b"".join(map(as_bytes, events))
+    data = frames.encode_result(request, 3, 4, body, order=order, numbers=(9, 8))
+    flags = frames.FLAG_REPEAT | frames.FLAG_NUMBERED
+    expected = frames.Result(request, 3, 4, flags, tuple(events), tuple(order), (9, 8))
     assert frames.decode_result(data) == expected
 
 
 @given(words, words, st.lists(st.tuples(st.integers(0, 32767), event), max_size=20))
 def test_reports(sequence: int, time_ns: int, events: list[tuple[int, tuple[int, ...]]]) -> None:
     rows = [(index, as_bytes(found)) for index, found in events]
-    decoded = frames.decode_report(frames.encode_report(sequence, time_ns, rows))
-    assert decoded == frames.ExecutionReport(sequence, time_ns, tuple(events))
+    data = frames.encode_report(sequence, time_ns, rows, previous=5, flags=frames.FLAG_RESENT)
+    decoded = frames.decode_report(data)
+    expected = frames.ExecutionReport(sequence, time_ns, 5, frames.FLAG_RESENT, tuple(events))
+    assert decoded == expected
 
 
 @given(requests, st.integers(1, 5), words, st.integers(0, 2**32 - 1))
@@ -69,9 +73,11 @@ def test_query_answers(request: int, kind: int, found: list[int] | None) -> None
     assert decoded == expected
 
 
-@given(st.sampled_from([1, 2]), st.text(st.characters(codec="ascii")), st.booleans())
-def test_logons(kind: int, token: str, cancels: bool) -> None:
-    logon = frames.Logon(kind, token, cancels)
+@given(
+    st.sampled_from([1, 2]), st.text(st.characters(codec="ascii")), st.booleans(), st.none() | words
+)
+def test_logons(kind: int, token: str, cancels: bool, after: int | None) -> None:
+    logon = frames.Logon(kind, token, cancels, after)
     assert frames.decode_logon(frames.encode_logon(logon)) == logon
 
 

@@ -78,16 +78,16 @@ class SimulatedEngine:
     def step(self, most: int) -> list[Answer]:
         """Commit a batch of what waits; return the answers that leave once it is durable."""
         batch = [self.inbox.popleft() for _ in range(min(most, len(self.inbox)))]
-        if not batch:
+        if not batch and not self.core.has_work_left:
             self._journal.prepare()
             return []
         traces = [(n, frame[16:40]) for n, frame in enumerate(batch) if frame[16:40] != _NO_TRACE]
         committed = self.sequencer.commit(batch, traces)
-        for frame in reversed(batch[len(committed.events) :]):
+        for frame in reversed(batch[committed.taken :]):
             self.inbox.appendleft(frame)
         self._repeats.begin_batch()
         answers = []
-        for number, (frame, events) in enumerate(zip(batch, committed.events, strict=False)):
+        for number, (frame, events) in enumerate(zip(batch[: committed.taken], committed.events, strict=False)):
             repeat = self._repeats.find(frame, events)
             if repeat is not None:
                 answers.append(Answer(frame, repeat.sequence, repeat.time_ns, repeat.events))

@@ -52,7 +52,7 @@ def test_a_frame_that_arrives_byte_by_byte_is_whole_at_its_last_byte() -> None:
     ("header", "code"),
     [
         ((8, 9, 2, 0), GatewayCode.UNSUPPORTED_VERSION),
-        ((4097, 4, 1, 0), GatewayCode.FRAME_TOO_LARGE),
+        ((8321, 4, 1, 0), GatewayCode.FRAME_TOO_LARGE),
         ((2**32 - 1, 4, 1, 0), GatewayCode.FRAME_TOO_LARGE),
         ((7, 9, 1, 0), GatewayCode.MALFORMED_FRAME),
         ((0, 0, 1, 0), GatewayCode.MALFORMED_FRAME),

@@ -4,11 +4,13 @@ import socket
 import time
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Final, Protocol
+from pathlib import Path
+from typing import Final
 
 from hotpath.runtime.gateway.authority import may_command, may_query
-from hotpath.runtime.gateway.privacy import accounts_of, masked
+from hotpath.runtime.gateway.members import Members
+from hotpath.runtime.gateway.parts import EngineFacts, RingHost, Watcher
+from hotpath.runtime.gateway.privacy import accounts_of, is_known_id, masked
 from hotpath.runtime.gateway.repeats import Repeat
 from hotpath.runtime.gateway.session import Session
 from hotpath.runtime.metrics import Metrics
@@ -19,7 +21,6 @@ from shared.wire import frames, ring_frames
 from shared.wire.frames import FrameError, GatewayCode
 from shared.wire.tokens import MEMBER, TokenError, TokenExpired, TokenVerifier
 
-HEARTBEAT_S: Final = 10
 LOGON_WITHIN_S: Final = 5.0
 MAX_SESSIONS: Final = 1024
 WINDOW: Final = 2048  # commands of one session that may wait
@@ -27,31 +28,8 @@ QUERIES_A_TURN: Final = 8
 _READ_BYTES: Final = 64 << 10
 _ACCEPTS_A_TURN: Final = 8  # each may bring a signature to check
 _CANCELS: Final = (r.CANCEL_ORDER, r.MASS_CANCEL)
-
-
-@dataclass(frozen=True, slots=True)
-class EngineFacts:
-    """What a logon is told of the engine."""
-
-    epoch: int
-    shard: int
-    is_compiled: bool
-
-
-class Watcher(Protocol):
-    """The readiness loop as the gateway needs it."""
-
-    def watch(self, descriptor: int, *, write: bool) -> None: ...
-
-    def forget(self, descriptor: int) -> None: ...
-
-
-class RingHost(Protocol):
-    """What makes shared-memory rings for sessions, and drops them."""
-
-    def attach(self, session: Session, asked: ring_frames.RingAttach) -> str: ...
-
-    def detach(self, session: Session) -> None: ...
+_NO_NUMBER: Final = bytes(8)
+_NUMBER_AT: Final = frames.COMMAND_PREFIX_BYTES + 8 * r.C_REQUEST
 
 
 PendingCommand = tuple[Session, int, bytes]  # session, request, the whole frame
@@ -69,6 +47,7 @@ class Gateway:
         metrics: Metrics,
         facts: EngineFacts,
         queue_commands: int,
+        journal: Path,
     ) -> None:
         self._listener = listener
         self._verifier = verifier
@@ -81,7 +60,8 @@ class Gateway:
         self.sessions: dict[int, Session] = {}
         self.commands: deque[PendingCommand] = deque()
         self.queries: list[PendingQuery] = []
-        self.members: dict[int, list[Session]] = {}
+        self.logins = Members(self, journal)
+        self.members = self.logins.open  # by account
         self.ring_host: RingHost | None = None
         self._touched: dict[int, Session] = {}  # those with something to send
 
@@ -131,18 +111,20 @@ class Gateway:
             return
         if session.kind == 0:
             self._logon(session, frame)
+        elif session.is_joining and kind != frames.HEARTBEAT:
+            raise FrameError(GatewayCode.NOT_LOGGED_ON, "the logon is not accepted yet")
         elif kind == frames.COMMAND:
             self._take_command(session, frame)
         elif kind == frames.QUERY:
             self._take_query(session, frames.decode_query(frame))
         elif kind == frames.HEARTBEAT and len(frame) == frames.HEADER_BYTES:
-            self._send(session, frames.HEARTBEAT_FRAME)
+            self.send(session, frames.HEARTBEAT_FRAME)
         elif kind == frames.RING_ATTACH:
             self._attach_ring(session, ring_frames.decode_ring_attach(frame))
         elif kind == frames.RING_WAKE and len(frame) == frames.HEADER_BYTES:
             pass  # it has woken the loop
         elif kind == frames.LOGOUT and len(frame) == frames.HEADER_BYTES:
-            self._send(session, frames.LOGOUT_FRAME)
+            self.send(session, frames.LOGOUT_FRAME)
             session.is_closing = True
         else:
             raise FrameError(GatewayCode.MALFORMED_FRAME, f"frame type {kind}")
@@ -164,28 +146,28 @@ class Gateway:
         if kind != logon.kind:
             self.end(session, GatewayCode.BAD_TOKEN, "the token is for the other kind of session")
             return
-        if logon.cancel_on_disconnect:
-            self.end(session, GatewayCode.NOT_AUTHORISED, "cancel on disconnect is reserved")
-            return
-        session.kind, session.account_id = kind, claims.account_id
-        session.scopes, session.expires_s = claims.scopes, float(claims.expires_s)
+        session.account_id, session.scopes = claims.account_id, claims.scopes
+        session.kind, session.expires_s = kind, float(claims.expires_s)
         if kind == frames.MEMBER:
-            self.members.setdefault(session.account_id, []).append(session)
-        self._send(session, self._accepted(claims.expires_s))
+            self.logins.log_on(session, logon)
+        elif logon.cancel_on_disconnect or logon.resume_after is not None:
+            self.end(session, GatewayCode.NOT_AUTHORISED, "that is for members")
+        else:
+            self.accept_logon(session, 0)
 
-    def _accepted(self, expires_s: int) -> bytes:
+    def accept_logon(self, session: Session, next_request: int) -> None:
         facts = self._facts
-        return frames.encode_logon_accepted(
-            frames.LogonAccepted(
-                epoch=facts.epoch,
-                durable_sequence=self.durable_sequence,
-                expires_ms=expires_s * 1000,
-                shard=facts.shard,
-                compiled=facts.is_compiled,
-                heartbeat_s=HEARTBEAT_S,
-                window=min(WINDOW, self._queue_commands),
-            )
+        accepted = frames.LogonAccepted(
+            epoch=facts.epoch,
+            durable_sequence=self.durable_sequence,
+            expires_ms=int(session.expires_s) * 1000,
+            shard=facts.shard,
+            compiled=facts.is_compiled,
+            heartbeat_s=frames.HEARTBEAT_S,
+            window=min(WINDOW, self._queue_commands),
+            next_request=next_request,
         )
+        self.send(session, frames.encode_logon_accepted(accepted))
 
     def _take_command(self, session: Session, frame: bytes) -> None:
         """Queue a command, or refuse it: malformed, not allowed, or too many wait."""
@@ -195,6 +177,15 @@ class Gateway:
         kind = frame[start]
         request = _word(frame, frames.HEADER_BYTES)
         account_id, command_id = _word(frame, start + 8), _word(frame, start + 16)
+        own = _NO_NUMBER
+        if session.kind == frames.MEMBER:
+            if session.has_ring:
+                self._refuse(session, request, GatewayCode.NOT_AUTHORISED, "send it by the ring")
+                return
+            self.logins.number(session, request)
+            own = frame[frames.HEADER_BYTES : frames.HEADER_BYTES + 8]
+        if frame[_NUMBER_AT : _NUMBER_AT + 8] != own:
+            frame = frame[:_NUMBER_AT] + own + frame[_NUMBER_AT + 8 :]
         if not may_command(session, kind, account_id, command_id):
             self._refuse(session, request, GatewayCode.NOT_AUTHORISED, "not allowed here")
             return
@@ -209,6 +200,11 @@ class Gateway:
             return
         session.queued += 1
         self.commands.append((session, request, frame))
+
+    def queue(self, session: Session, frame: bytes) -> None:
+        """Queue a command of the gateway's own, whatever else waits."""
+        session.queued += 1
+        self.commands.append((session, 0, frame))
 
     def _take_query(self, session: Session, query: frames.Query) -> None:
         if not may_query(session, query):
@@ -229,7 +225,7 @@ class Gateway:
                 raise
             self._refuse(session, asked.request, error.code, str(error))
             return
-        self._send(session, ring_frames.encode_ring_attached(asked, path))
+        self.send(session, ring_frames.encode_ring_attached(asked, path))
 
     # --- answering ---------------------------------------------------------------------------
 
@@ -237,37 +233,51 @@ class Gateway:
         """Send a durable command's events to its session and to the members whom they touch."""
         session, request, _ = pending
         session.queued -= 1
-        shown = events
         if session.kind == frames.MEMBER:
             shown = masked(events, session.account_id)
-        self._send(session, frames.encode_result(request, sequence, time_ns, shown))
+            numbers = (sequence, session.last_number)
+            session.last_number = sequence
+            frame = frames.encode_result(request, sequence, time_ns, shown, numbers=numbers)
+        else:
+            frame = frames.encode_result(request, sequence, time_ns, events)
+        self.send(session, frame)
         if self.members:
             self.report(session, sequence, time_ns, events)
 
-    def answer_repeat(self, pending: PendingCommand, repeat: Repeat) -> None:
-        """Send the first answer to an order that was sent again. Nobody else is told."""
+    def answer_repeat(self, pending: PendingCommand, sequence: int, repeat: Repeat) -> None:
+        """Send the first answer to an order that was sent again."""
         session, request, _ = pending
         session.queued -= 1
-        events = repeat.events
+        events, numbers = repeat.events, None
         if session.kind == frames.MEMBER:
             events = masked(events, session.account_id)
-        frame = frames.encode_repeat(request, repeat.sequence, repeat.time_ns, events, repeat.order)
-        self._send(session, frame)
+            numbers = (sequence, session.last_number)
+            session.last_number = sequence
+        frame = frames.encode_result(
+            request, repeat.sequence, repeat.time_ns, events, order=repeat.order, numbers=numbers
+        )
+        self.send(session, frame)
 
     def report(self, sender: Session | None, sequence: int, time_ns: int, events: bytes) -> None:
         """Send execution reports to the members whose orders the events touched."""
+        is_known = is_known_id(events)
+        if is_known and sender is not None:
+            sender.last_number = sequence
         touched: dict[int, list[tuple[int, bytes]]] = {}
-        for index, at in enumerate(range(0, len(events), frames.EVENT_BYTES)):
+        for index in range(is_known, len(events) // frames.EVENT_BYTES):
+            at = index * frames.EVENT_BYTES
             event = events[at : at + frames.EVENT_BYTES]
             for account in set(accounts_of(event)):
                 if account in self.members:
                     touched.setdefault(account, []).append((index, event))
         for account, found in touched.items():
-            shown = [(index, masked(event, account)) for index, event in found]
-            report = frames.encode_report(sequence, time_ns, shown)
-            for member in self.members[account]:
-                if member is not sender:
-                    self._send(member, report)
+            member = self.members[account]
+            if member is not sender:
+                shown = [(index, masked(event, account)) for index, event in found]
+                previous = member.last_number
+                report = frames.encode_report(sequence, time_ns, shown, previous=previous)
+                self.send(member, report)
+            member.last_number = sequence
 
     def answer_query(self, pending: PendingQuery, words: list[int] | None) -> None:
         session, query = pending
@@ -277,11 +287,11 @@ class Gateway:
             text = f"{len(frame)} bytes"
             self._refuse(session, query.request, GatewayCode.ANSWER_TOO_LARGE, text)
         else:
-            self._send(session, frame)
+            self.send(session, frame)
 
     def _refuse(self, session: Session, request: int, code: GatewayCode, text: str) -> None:
         self._metrics.refusals[code] += 1
-        self._send(session, frames.encode_reject(request, code, text))
+        self.send(session, frames.encode_reject(request, code, text))
 
     def end(self, session: Session, code: GatewayCode, text: str) -> None:
         """Say why a session ends, and end it. What it had queued still runs."""
@@ -289,14 +299,18 @@ class Gateway:
             self.ring_host.detach(session)
         self._metrics.refusals[code] += 1
         session.end(code, text)
+        if session.kind == frames.MEMBER:
+            self.logins.ended(session)
         self._touched[session.descriptor] = session
 
     def end_all(self, code: GatewayCode, text: str) -> None:
+        """End all sessions because the engine ends; no order leaves with them."""
+        self.logins.is_stopping = True
         for session in list(self.sessions.values()):
             self.end(session, code, text)
         self.flush()
 
-    def _send(self, session: Session, frame: bytes) -> None:
+    def send(self, session: Session, frame: bytes) -> None:
         if self._is_open(session):
             session.out.append(frame)
             self._touched[session.descriptor] = session
@@ -324,6 +338,8 @@ class Gateway:
         except OSError:
             self.drop(session)
             return
+        if is_done and session.is_joining:
+            session.heard_s = time.monotonic()
         if is_done and session.is_closing:
             self.drop(session)
         elif session.wants_write == is_done:
@@ -341,11 +357,8 @@ class Gateway:
             self.ring_host.detach(session)
         self._watcher.forget(session.descriptor)
         session.socket.close()
-        members = self.members.get(session.account_id)
-        if members is not None and session in members:
-            members.remove(session)
-            if not members:
-                del self.members[session.account_id]
+        if session.kind == frames.MEMBER:
+            self.logins.ended(session)
 
     def tidy(self, now_s: float) -> None:
         """End the sessions whose time is over; called a few times a second."""
@@ -359,7 +372,7 @@ class Gateway:
                     self.end(session, GatewayCode.NOT_LOGGED_ON, "no logon came")
             elif unix_s >= session.expires_s:
                 self.end(session, GatewayCode.TOKEN_EXPIRED, "log on with a new token")
-            elif session.kind == frames.MEMBER and now_s - session.heard_s > 3 * HEARTBEAT_S:
+            elif session.kind == frames.MEMBER and now_s - session.heard_s > 3 * frames.HEARTBEAT_S:
                 self.end(session, GatewayCode.IDLE, "no heartbeat")
 
     def take_queries(self) -> Iterable[PendingQuery]:

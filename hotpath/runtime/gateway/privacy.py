@@ -4,9 +4,11 @@ side. Work that a command sets off, or goes on with, may be about anybody's orde
 from typing import Final
 
 from shared.domain import records as r
+from shared.domain.reject_codes import RejectCode
 from shared.wire import frames
 
 _ACCOUNT: Final = slice(8 * r.E_ACCOUNT, 8 * r.E_ACCOUNT + 8)
+_REJECTED: Final = bytes([r.REJECTED])
 _NOT_SHOWN: Final = bytes(frames.EVENT_BYTES)
 # One word holds both accounts of these.
 OF_TWO: Final = (r.TRADE_EXECUTED, r.TRADE_BUSTED, r.TRADE_CORRECTED)
@@ -20,6 +22,16 @@ def accounts_of(event: bytes) -> tuple[int, int]:
     if event[0] == r.KILL_SWITCH_CHANGED and event[8 * r.E_PRICE] != r.KILL_ACCOUNT:
         return 0, 0  # the number is a group's
     return account, 0
+
+
+def is_known_id(events: bytes) -> bool:
+    """Return whether a command was refused because its id is known.
+
+    Of that event its sender alone is told.
+    """
+    return (
+        events[:1] == _REJECTED and int.from_bytes(events[2:4], "little") == RejectCode.DUPLICATE_ID
+    )
 
 
 def masked(events: bytes, account_id: int) -> bytes:

@@ -6,10 +6,10 @@ from struct import Struct
 from typing import Final
 
 from hotpath.runtime.core_host import CoreHost
+from hotpath.runtime.gateway.privacy import is_known_id
 from hotpath.runtime.journal.index import JournalIndex
 from shared.domain import records as r
 from shared.domain.records import PLACE_ORDER_EXTENDED
-from shared.domain.reject_codes import RejectCode
 from shared.wire import frames
 from shared.wire.journal import JournalError
 
@@ -68,11 +68,7 @@ class Repeats:
 
 def is_refused_order(frame: bytes, events: bytes) -> bool:
     """Return whether a new order was refused because its id is known."""
-    return (
-        frame[frames.COMMAND_PREFIX_BYTES] in _ORDERS
-        and events[0] == r.REJECTED
-        and int.from_bytes(events[2:4], "little") == RejectCode.DUPLICATE_ID
-    )
+    return frame[frames.COMMAND_PREFIX_BYTES] in _ORDERS and is_known_id(events)
 
 
 def _terms(words: tuple[int, ...]) -> list[int]:

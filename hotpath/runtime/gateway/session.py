@@ -26,6 +26,12 @@ class Session:
     queued: int = 0  # commands that wait for the next batch
     queries: int = 0  # queries that wait for it
     wants_write: bool = False  # the epoll set watches for room to send
+    # Of members: shared/wire/frames.py tells what the numbers are.
+    is_joining: bool = False  # the logon is not accepted yet
+    cancels_on_disconnect: bool = False
+    has_ring: bool = False
+    next_request: int = 0  # number of the next command; 0: any
+    last_number: int = 0  # of the last message
     is_closing: bool = False  # what is in `out` still goes, then the connection ends
     frames: FrameBuffer = field(default_factory=lambda: FrameBuffer(MAX_REQUEST_BYTES))
     out: list[bytes] = field(default_factory=list)
@@ -44,6 +50,9 @@ class Session:
         if not self.is_closing:
             self.out.append(encode_reject(request, code, text))
             self.is_closing = True
+
+    def unsent_bytes(self) -> int:
+        return len(self.unsent) + sum(map(len, self.out))
 
     def flush(self) -> bool:
         """Send what the socket takes; return whether everything is sent.

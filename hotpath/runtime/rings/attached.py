@@ -109,6 +109,7 @@ class Rings:
         ring.write_header(words, asked.request_words, asked.answer_words)
         reader, writer = ring.engine_queues(words, asked.request_words, asked.answer_words)
         end = RingEnd(reader, writer, rights(session), session.account_id)
+        end.next_request, session.has_ring = session.next_request, True
         self._attached[session.descriptor] = _Attached(session, end, words, descriptor)
         self._batch.rings = [it.end for it in self._attached.values()]
         return f"/proc/{os.getpid()}/fd/{descriptor}"
@@ -117,6 +118,7 @@ class Rings:
         """Forget the ring of a session that has ended. What was taken from it still counts."""
         attached = self._attached.pop(session.descriptor, None)
         if attached is not None:
+            session.next_request = int(attached.end.next_request)
             self._batch.rings = [it.end for it in self._attached.values()]
             os.close(attached.descriptor)  # the mapping goes with its last view
 

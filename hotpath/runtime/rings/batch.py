@@ -22,6 +22,7 @@ from shared.domain.records import (
     C_ACCOUNT,
     C_HEADER,
     C_ID,
+    C_REQUEST,
     C_SEQUENCE,
     C_TIME_NS,
     COMMAND_WORDS,
@@ -82,6 +83,7 @@ class RingEnd:
         self.writer = writer
         self.rights = rights  # by kind
         self.account_id: i64 = account_id  # 0: a service
+        self.next_request: i64 = 0  # number of a member's next command; 0: any
         self.broken: str = ""  # why the ring is of no more use
         self.first_entry: i64 = 0
         self.end_entry: i64 = 0
@@ -161,11 +163,7 @@ class RingBatch:
             ring.end_entry = self.entry_count
             ring.end_command = self.count
         more: i64 = 0
-        while (
-            self.engine.has_work_left
-            and more < CONTINUES_A_BATCH
-            and self.engine.event_words <= MAX_BATCH_EVENT_WORDS
-        ):
+        while self.engine.has_work_left and more < CONTINUES_A_BATCH:
             self._go_on()
             more += 1
 
@@ -206,6 +204,8 @@ class RingBatch:
         request: i64 = read_i64_le(inbox, at * 8 + 8)
         account: i64 = read_i64_le(inbox, (start + C_ACCOUNT) * 8)
         command_id: i64 = read_i64_le(inbox, (start + C_ID) * 8)
+        if ring.account_id != 0:
+            _take_number(ring, request)
         is_limited: bool = self._limited[kind] != 0
         if not _may(ring, kind, account, command_id):
             self._enter(request, -NOT_AUTHORISED)
@@ -217,7 +217,7 @@ class RingBatch:
             if flags == FLAG_TRACE:
                 trace: bytes = inbox[(start - TRACE_WORDS) * 8 : start * 8]
                 self.traces.append((int(self.count), trace))
-            self._apply(request, inbox, start, size)
+            self._apply(ring, request, inbox, start, size)
         return length
 
     def _enter(self, request: i64, outcome: i64) -> None:
@@ -226,7 +226,7 @@ class RingBatch:
         self.entries[at + 1] = outcome
         self.entry_count += 1
 
-    def _apply(self, request: i64, inbox: bytes, start: i64, size: i64) -> None:
+    def _apply(self, ring: RingEnd, request: i64, inbox: bytes, start: i64, size: i64) -> None:
         engine = self.engine
         words = self._words
         used: i64 = self.used
@@ -235,6 +235,7 @@ class RingBatch:
             words[used + index] = read_i64_le(inbox, (start + index) * 8)
             index += 1
         number: i64 = self.count
+        words[used + C_REQUEST] = request if ring.account_id != 0 else 0
         before: i64 = engine.event_words
         events: i64 = self._run(size)
         header: i64 = engine.events[before]
@@ -282,8 +283,10 @@ class RingBatch:
         return events
 
     def _is_full(self) -> bool:
+        """Return whether no client's command can be taken any more."""
         return (
-            self.engine.event_words > MAX_BATCH_EVENT_WORDS
+            self.engine.is_passing
+            or self.engine.event_words > MAX_BATCH_EVENT_WORDS
             or self.used > MAX_BATCH_COMMANDS * EXTENDED_COMMAND_WORDS
         )
 
@@ -371,6 +374,12 @@ def _copy(into: vec[i64], at: i64, source: vec[i64], count: i64) -> i64:
         into[at + index] = source[index]
         index += 1
     return at + count
+
+
+def _take_number(ring: RingEnd, request: i64) -> None:
+    if request <= 0 or (ring.next_request != 0 and request != ring.next_request):
+        raise RingBroken("the number of a command is not the next one")
+    ring.next_request = request + 1
 
 
 def _may(ring: RingEnd, kind: i64, account: i64, command_id: i64) -> bool:

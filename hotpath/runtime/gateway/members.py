@@ -1,0 +1,151 @@
+"""The members' logins: one session each, their numbers, their way back, and what leaves with them.
+
+A login is an account. Whoever logs on again takes over: what the older session had sent is carried
+out first, then the newer one gets what it missed, and only then is it accepted.
+"""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+from hotpath.runtime.gateway.resend import Resend
+from hotpath.runtime.gateway.session import Session
+from shared.domain.commands import MassCancel
+from shared.wire import frames
+from shared.wire.frames import FrameError, GatewayCode
+from shared.wire.journal import JournalError
+from shared.wire.tokens import TRADE
+
+log = logging.getLogger("engine")
+
+MAX_UNSENT_BYTES: Final = 256 << 10  # of what is sent again; then the reader has its turn
+
+
+class Gateway(Protocol):
+    """The gateway as the members' desk needs it."""
+
+    durable_sequence: int
+
+    def send(self, session: Session, frame: bytes) -> None: ...
+
+    def end(self, session: Session, code: GatewayCode, text: str) -> None: ...
+
+    def accept_logon(self, session: Session, next_request: int) -> None: ...
+
+    def queue(self, session: Session, frame: bytes) -> None: ...
+
+
+@dataclass(slots=True)
+class _Joining:
+    """A logon that is not accepted yet, and the session before it of the same login."""
+
+    session: Session
+    before: Session | None
+    next_request: int
+    resend: Resend | None
+
+
+class Members:
+    """All logins since the engine started."""
+
+    def __init__(self, gateway: Gateway, journal: Path) -> None:
+        self._gateway = gateway
+        self._journal = journal
+        self.open: dict[int, Session] = {}  # accepted sessions, by account
+        self._last: dict[int, Session] = {}  # each login's newest session, open or ended
+        self._joining: list[_Joining] = []
+        self._leaving: list[Session] = []  # whose orders are to be cancelled
+        self.is_stopping = False
+
+    @property
+    def have_work(self) -> bool:
+        return bool(self._joining or self._leaving)
+
+    def log_on(self, session: Session, logon: frames.Logon) -> None:
+        """Begin a login's session; raise FrameError when it cannot be."""
+        after = logon.resume_after
+        durable = self._gateway.durable_sequence
+        if after is not None and not 0 <= after <= durable:
+            text = f"the last message is {durable} at most, not {after}"
+            raise FrameError(GatewayCode.UNKNOWN_SEQUENCE, text)
+        if logon.cancel_on_disconnect and TRADE not in session.scopes:
+            raise FrameError(GatewayCode.BAD_TOKEN, "it does not allow to cancel")
+        session.cancels_on_disconnect = logon.cancel_on_disconnect
+        account = session.account_id
+        before = self._last.get(account)
+        for joining in [it for it in self._joining if it.session.account_id == account]:
+            self._gateway.end(joining.session, GatewayCode.TAKEN_OVER, "a newer logon came")
+        if before is not None and not before.is_closing:
+            before.cancels_on_disconnect = False  # the login goes on
+            self._gateway.end(before, GatewayCode.TAKEN_OVER, "the login has logged on again")
+        self.open.pop(account, None)
+        resend = None if after is None else Resend(self._journal, account, after)
+        if after is None:
+            next_request = 1
+        else:
+            next_request = before.next_request if before is not None else 0
+        session.is_joining = True
+        self._joining.append(_Joining(session, before, next_request, resend))
+        self.advance()
+
+    def number(self, session: Session, request: int) -> None:
+        """Take the number of a member's command; raise FrameError when it is not the next one."""
+        expected = session.next_request or request
+        if request != expected or not 0 < request < 1 << 62:
+            text = f"command {request} came where {expected} is next"
+            raise FrameError(GatewayCode.WRONG_NUMBER, text)
+        session.next_request = request + 1
+
+    def ended(self, session: Session) -> None:
+        """Take note that a session is over; see to it that what leaves with it does."""
+        account = session.account_id
+        if self.open.get(account) is session:
+            del self.open[account]
+        for joining in [it for it in self._joining if it.session is session]:
+            self._joining.remove(joining)
+            if joining.resend is not None:
+                joining.resend.close()
+        if session.cancels_on_disconnect and not session.is_joining and not self.is_stopping:
+            session.cancels_on_disconnect = False
+            self._leaving.append(session)
+
+    def advance(self) -> None:
+        """Bring everybody who comes or goes a step further."""
+        for session in [it for it in self._leaving if it.queued == 0]:
+            self._leaving.remove(session)
+            words = MassCancel(session.account_id, 0).words()
+            self._gateway.queue(session, frames.encode_command(0, words))
+        for joining in list(self._joining):
+            try:
+                self._join(joining)
+            except (OSError, JournalError) as error:
+                log.error("the journal cannot be read again: %s", error)
+                text = "what was missed cannot be read again"
+                self._gateway.end(joining.session, GatewayCode.UNKNOWN_SEQUENCE, text)
+
+    def _join(self, joining: _Joining) -> None:
+        before, session, resend = joining.before, joining.session, joining.resend
+        durable = self._gateway.durable_sequence
+        if resend is not None:
+            if session.unsent_bytes() > MAX_UNSENT_BYTES:
+                return
+            for frame in resend.step(durable):
+                self._gateway.send(session, frame)
+            if not resend.has_arrived(durable):
+                return
+        if before is not None and (before.queued or before in self._leaving):
+            return  # what it has sent comes first
+        next_request = joining.next_request
+        session.last_number = durable
+        if resend is not None:
+            session.last_number = resend.last_number
+            if next_request == 0 and resend.last_request:
+                next_request = resend.last_request + 1
+            resend.close()
+        self._joining.remove(joining)
+        session.is_joining = False
+        session.next_request = next_request
+        self.open[session.account_id] = session
+        self._last[session.account_id] = session
+        self._gateway.accept_logon(session, next_request)

@@ -1,0 +1,89 @@
+"""Makes the messages of one member again from the journal: what it missed while it was away.
+
+What a member is sent is a function of the journal alone: the results of the commands that came
+over its own sessions, which carry the member's number (C_REQUEST), and of all other commands those
+events that touch its account. A message's number is its command's sequence.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from itertools import accumulate
+from pathlib import Path
+from typing import Final
+
+from hotpath.runtime.gateway.privacy import accounts_of, is_known_id, masked
+from hotpath.runtime.journal.cursor import JournalCursor
+from shared.domain import records as r
+from shared.wire import frames
+from shared.wire.journal import JournaledCommand, Record
+
+_LOW_HALF: Final = 0xFFFF_FFFF
+
+
+class Resend:
+    """One member's way from the last message that it has to the present."""
+
+    def __init__(self, journal: Path, account_id: int, after: int) -> None:
+        self._account_id = account_id
+        self._cursor = JournalCursor(journal, after)
+        self._after = after
+        self.last_number = after  # of the last message made
+        self.last_request = 0  # of the last command of the member's own that was found
+
+    def step(self, durable_sequence: int) -> list[bytes]:
+        """Return the frames of the next stretch of the journal."""
+        found: list[bytes] = []
+        for record in self._cursor.step(durable_sequence):
+            for number in self._commands_of(record):
+                sequence = record.first_sequence + number
+                command = record.command(sequence) if sequence > self._after else None
+                if command is not None:
+                    found += self._messages(command)
+        return found
+
+    def has_arrived(self, durable_sequence: int) -> bool:
+        return self._cursor.sequence >= durable_sequence
+
+    def close(self) -> None:
+        self._cursor.close()
+
+    def _commands_of(self, record: Record) -> list[int]:
+        """Return which commands of a batch have an event that may concern the account."""
+        account = self._account_id
+        if account.to_bytes(4, "little") not in record.data:
+            return []
+        words = memoryview(record.event_bytes()).cast("q")
+        rows = words[r.E_ACCOUNT :: r.EVENT_WORDS].tolist()
+        touched = [at for at, both in enumerate(rows) if account in (both & _LOW_HALF, both >> 32)]
+        ends = list(accumulate(record.event_counts()))
+        return sorted({bisect_right(ends, at) for at in touched})
+
+    def _messages(self, command: JournaledCommand) -> Iterator[bytes]:
+        account = self._account_id
+        events = [b"".join(word.to_bytes(8, "little", signed=True) for word in event)
+                  for event in command.events]  # fmt: skip
+        request = command.words[r.C_REQUEST]
+        is_own = request != 0 and command.words[r.C_ACCOUNT] == account
+        touching = [
+            (index, masked(event, account))
+            for index, event in enumerate(events)
+            if account in accounts_of(event) and (is_own or index > 0 or not is_known_id(event))
+        ]
+        if not touching:
+            return
+        sequence, previous = command.sequence, self.last_number
+        self.last_number = sequence
+        if is_own:
+            self.last_request = request
+            yield frames.encode_result(
+                request,
+                sequence,
+                command.time_ns,
+                masked(b"".join(events), account),
+                flags=frames.FLAG_RESENT,
+                numbers=(sequence, previous),
+            )
+        else:
+            yield frames.encode_report(
+                sequence, command.time_ns, touching, previous=previous, flags=frames.FLAG_RESENT
+            )

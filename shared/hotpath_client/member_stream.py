@@ -1,0 +1,117 @@
+"""A member's side of the protocol without a socket: its numbers, what is unanswered, its way back.
+
+It outlives connections. Whoever has a connection asks for the logon to send, gives every frame
+that arrives to `take`, and does what the outcomes say.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from shared.domain.commands import Command
+from shared.domain.events import EngineEvent
+from shared.hotpath_client import answers
+from shared.ports.engine import CommandResult, EngineBusy, EngineError, EngineUnavailable
+from shared.wire import frames
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The outcome of the command with this number, the same whether it came at once or again."""
+
+    number: int
+    outcome: CommandResult | EngineError
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """What others did to the member's orders."""
+
+    events: list[EngineEvent]
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The logon is accepted; `send` are the commands that have to be sent again."""
+
+    logon: frames.LogonAccepted
+    send: list[bytes]
+
+
+Outcome = Answered | Reported | Accepted
+
+
+class MemberStream:
+    """One login, from its first logon on."""
+
+    def __init__(self, *, cancel_on_disconnect: bool = False) -> None:
+        self._cancels = cancel_on_disconnect
+        self.last_number: int | None = None  # of the last message; None before the first logon
+        self._next_request = 1
+        self._unanswered: dict[int, bytes] = {}
+
+    @property
+    def unanswered(self) -> int:
+        return len(self._unanswered)
+
+    def logon(self, token: str) -> bytes:
+        """Return the frame with which a new connection begins."""
+        logon = frames.Logon(frames.MEMBER, token, self._cancels, self.last_number)
+        return frames.encode_logon(logon)
+
+    def command(self, command: Command, traceparent: str = "") -> tuple[int, bytes]:
+        """Number a command; return its number and the frame to send."""
+        number = self._next_request
+        self._next_request += 1
+        trace = frames.trace_bytes(traceparent) if traceparent else frames.NO_TRACE
+        frame = frames.encode_command(number, command.words(), trace)
+        self._unanswered[number] = frame
+        return number, frame
+
+    def take(self, data: bytes) -> Iterator[Outcome]:
+        """Yield what a frame brings; heartbeats and answers to queries bring nothing.
+
+        Raises EngineError when the session is over, or of no more use: log on again.
+        """
+        kind = frames.frame_type(data)
+        if kind == frames.COMMAND_RESULT:
+            result = frames.decode_result(data)
+            if len(result.numbers) != 2:
+                raise EngineUnavailable("a result without its number")
+            self._follow(*result.numbers)
+            self._unanswered.pop(result.request, None)
+            yield Answered(result.request, answers.command_result(result))
+        elif kind == frames.EXECUTION_REPORT:
+            report = frames.decode_report(data)
+            self._follow(report.sequence, report.previous)
+            yield Reported(answers.report_events(report))
+        elif kind == frames.REJECT:
+            reject = frames.decode_reject(data)
+            if reject.request == 0:
+                raise answers.error_of(reject)
+            if self._unanswered.pop(reject.request, None) is not None:
+                yield Answered(reject.request, answers.error_of(reject))
+        elif kind == frames.LOGON_ACCEPTED:
+            yield from self._accepted(frames.decode_logon_accepted(data))
+        elif kind == frames.LOGOUT:
+            raise EngineUnavailable("logged out")
+
+    def _follow(self, number: int, previous: int) -> None:
+        """See that nothing is missing between the last message and this one."""
+        if previous != self.last_number:
+            raise EngineUnavailable(f"message {number} follows {previous}, not {self.last_number}")
+        self.last_number = number
+
+    def _accepted(self, logon: frames.LogonAccepted) -> Iterator[Outcome]:
+        """Find out what became of everything unanswered: all results have come by now."""
+        if self.last_number is None:
+            self.last_number = logon.durable_sequence
+        taken = [number for number in self._unanswered if number < logon.next_request]
+        for number in taken:
+            del self._unanswered[number]
+            yield Answered(number, EngineBusy("refused before the connection was lost"))
+        following = next(iter(self._unanswered), self._next_request)
+        if logon.next_request and logon.next_request != following:
+            if self._unanswered:
+                raise EngineUnavailable("the login was used by somebody else")
+            self._next_request = logon.next_request
+        yield Accepted(logon, list(self._unanswered.values()))
