@@ -121,7 +121,8 @@ class Trial:
         self.traded += lots
         self.last = price
         self._exclude(hand.order)
-        if not self._is_marked(order):  # the aggressor's exclusion comes first, and may end it
+        # The aggressor's link acts first, and cancels its partner unless that is filled.
+        if lots == leaves or not self._is_marked(order):
             self._exclude(order)
         if self.left == 0 or prices.breaks_circuit(state, hand.instrument, price):
             self.over = True

@@ -77,6 +77,18 @@ def snapshot(keep: int, folder: Path | None, as_json: bool) -> None:
 
 
 @journal.command()
+@_FOLDER
+@_JSON
+def upgrade(folder: Path | None, as_json: bool) -> None:
+    """Carry a journal of rules 1 over to this release. The engine must be stopped."""
+    with _view():
+        from infra.journal.upgrade import upgrade as carry_over
+
+        path = carry_over(_folder(folder))
+    _print({"snapshot": str(path)}, as_json)
+
+
+@journal.command()
 @click.option("--from", "first", type=click.IntRange(min=1), required=True, help="First sequence.")
 @click.option("--into", "prefix", required=True, help="The topics are named PREFIX.order-events …")
 @click.option("--stream", "url", help="URL of the event stream; without it, the stack's.")

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from functions.backoffice import app as backoffice
-from functions.backoffice import market, minutely
+from functions.backoffice import minutely
 from shared.domain import records as r
 from shared.domain.commands import PlaceOrder
 from shared.domain.extended_orders import PlaceExtendedOrder
@@ -17,7 +17,6 @@ from shared.edge import settings as edge_settings
 from shared.reference import instruments
 from tests.support.core_engine import START_NS, CoreEngine
 from tests.support.lambda_events import Context
-from tests.support.naive_core import NaiveCore
 from tests.support.servers import (  # noqa: F401
     MigratedDatabases,
     Server,
@@ -51,13 +50,12 @@ def engine(
 ) -> Iterator[CoreEngine]:
     """An engine with two members, and a back office that is wired to it."""
     dsn = migrated_databases.service["backoffice"]
-    engine = CoreEngine(_core=NaiveCore())
+    engine = CoreEngine()
     engine.open_account(1, cash_minor=10**9)
     engine.open_account(2, cash_minor=10**9, NOVA=1_000)
     monkeypatch.setattr(backoffice, "_source", lambda: dsn)
     monkeypatch.setattr(backoffice, "engine", lambda: engine)
     monkeypatch.setattr(backoffice, "SettlementService", Settlement)
-    monkeypatch.setattr(market, "engine_amends_trades", lambda: True)
     edge_settings.forget_secrets()
     yield engine
     with psycopg.connect(migrated_databases.owner["core"]) as connection:

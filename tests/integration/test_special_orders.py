@@ -12,10 +12,10 @@ from shared.domain.extended_orders import PlaceExtendedOrder
 from shared.domain.ids import SOURCE_BACKOFFICE, administrative_id
 from shared.domain.market_commands import ExpireOrders, SetAccountTerm, Uncross
 from tests.support.core_engine import START_NS
-from tests.support.orders import BOB, OrdersStack, orders2
+from tests.support.orders import BOB, OrdersStack, orders
 from tests.support.servers import migrated_databases, postgres_server, stores
 
-__all__ = ["migrated_databases", "orders2", "postgres_server", "stores"]
+__all__ = ["migrated_databases", "orders", "postgres_server", "stores"]
 
 NOVA = 2
 TOMORROW = f"{datetime.now(UTC) + timedelta(days=1):%Y-%m-%dT%H:%M:%SZ}"
@@ -42,90 +42,90 @@ def book(orders: OrdersStack) -> tuple[list[tuple[int, int]], list[tuple[int, in
     return sides[0], sides[1]
 
 
-def test_a_plain_order_stays_one_of_eight_words_at_any_price(orders2: OrdersStack) -> None:
-    answer = orders2.place(price="123.45", quantity="1")
+def test_a_plain_order_stays_one_of_eight_words_at_any_price(orders: OrdersStack) -> None:
+    answer = orders.place(price="123.45", quantity="1")
     assert (answer.status, answer.json["hidden"], answer.json["stop_price"]) == (201, False, None)
-    assert isinstance(orders2.engine.commands[-1], PlaceOrder)
-    orders2.place(time_in_force="DAY")
-    assert isinstance(orders2.engine.commands[-1], PlaceExtendedOrder)
+    assert isinstance(orders.engine.commands[-1], PlaceOrder)
+    orders.place(time_in_force="DAY")
+    assert isinstance(orders.engine.commands[-1], PlaceExtendedOrder)
 
 
-def test_a_stop_waits_is_triggered_and_trades(orders2: OrdersStack) -> None:
-    stop = orders2.place(
+def test_a_stop_waits_is_triggered_and_trades(orders: OrdersStack) -> None:
+    stop = orders.place(
         BOB, side="SELL", type="STOP", price=None, stop_price="9.80", quantity="30"
     ).json
     assert (stop["status"], stop["stop_price"], stop["price"]) == ("PENDING", "9.80", None)
-    orders2.place(price="9.80", quantity="100")
-    sell(orders2, "9.80", "40")  # trades at 9.80, which triggers the stop in the same command
-    orders2.project()
-    shown = orders2.show(stop["order_id"], BOB)
+    orders.place(price="9.80", quantity="100")
+    sell(orders, "9.80", "40")  # trades at 9.80, which triggers the stop in the same command
+    orders.project()
+    shown = orders.show(stop["order_id"], BOB)
     assert (shown["status"], shown["average_price"]) == ("FILLED", "9.800000")
-    assert steps_of(orders2, stop["order_id"]) == ["NEW", "ACCEPTED", "TRIGGERED", "FILL"]
+    assert steps_of(orders, stop["order_id"]) == ["NEW", "ACCEPTED", "TRIGGERED", "FILL"]
 
 
-def test_a_trailing_stop_follows_the_market(orders2: OrdersStack) -> None:
-    trailing = orders2.place(
+def test_a_trailing_stop_follows_the_market(orders: OrdersStack) -> None:
+    trailing = orders.place(
         BOB, side="SELL", type="TRAILING_STOP", price=None, trailing_offset="0.20", quantity="10"
     ).json
     assert (trailing["trailing_offset"], trailing["peg_offset"]) == ("0.20", None)
     for price, wanted in (("10.40", "10"), ("10.25", "10"), ("10.20", "20")):
-        orders2.place(price=price, quantity=wanted)
-        sell(orders2, price, "10")
-    orders2.project()
-    assert orders2.show(trailing["order_id"], BOB)["status"] == "FILLED"
-    assert "TRIGGERED" in steps_of(orders2, trailing["order_id"])
+        orders.place(price=price, quantity=wanted)
+        sell(orders, price, "10")
+    orders.project()
+    assert orders.show(trailing["order_id"], BOB)["status"] == "FILLED"
+    assert "TRIGGERED" in steps_of(orders, trailing["order_id"])
 
 
-def test_an_iceberg_shows_its_display_quantity_alone(orders2: OrdersStack) -> None:
-    iceberg = sell(orders2, "10.10", "100", display_quantity="20")
+def test_an_iceberg_shows_its_display_quantity_alone(orders: OrdersStack) -> None:
+    iceberg = sell(orders, "10.10", "100", display_quantity="20")
     assert (iceberg["display_quantity"], iceberg["open_quantity"]) == ("20", "100")
-    assert book(orders2)[1] == [(1_010, 20)]
-    orders2.place(price="10.10", quantity="30")
-    assert book(orders2)[1] == [(1_010, 10)]
-    orders2.project()
-    assert "REPLENISHED" in steps_of(orders2, iceberg["order_id"])
-    assert orders2.show(iceberg["order_id"], BOB)["open_quantity"] == "70"
+    assert book(orders)[1] == [(1_010, 20)]
+    orders.place(price="10.10", quantity="30")
+    assert book(orders)[1] == [(1_010, 10)]
+    orders.project()
+    assert "REPLENISHED" in steps_of(orders, iceberg["order_id"])
+    assert orders.show(iceberg["order_id"], BOB)["open_quantity"] == "70"
 
 
-def test_a_hidden_order_is_not_shown_and_trades(orders2: OrdersStack) -> None:
-    sell(orders2, "10.00", hidden=True)
-    assert book(orders2) == ([], [])
-    assert orders2.place(quantity="50").json["status"] == "FILLED"
+def test_a_hidden_order_is_not_shown_and_trades(orders: OrdersStack) -> None:
+    sell(orders, "10.00", hidden=True)
+    assert book(orders) == ([], [])
+    assert orders.place(quantity="50").json["status"] == "FILLED"
 
 
-def test_fill_or_kill_and_minimum_quantity(orders2: OrdersStack) -> None:
-    sell(orders2, "10.00", "50")
-    killed = orders2.place(quantity="60", time_in_force="FOK").json
+def test_fill_or_kill_and_minimum_quantity(orders: OrdersStack) -> None:
+    sell(orders, "10.00", "50")
+    killed = orders.place(quantity="60", time_in_force="FOK").json
     assert (killed["status"], killed["reason"]) == ("CANCELLED", "fok_not_filled")
-    few = orders2.place(quantity="80", time_in_force="IOC", minimum_quantity="60").json
+    few = orders.place(quantity="80", time_in_force="IOC", minimum_quantity="60").json
     assert (few["status"], few["reason"]) == ("CANCELLED", "minimum_not_met")
-    assert orders2.place(quantity="50", time_in_force="FOK").json["status"] == "FILLED"
+    assert orders.place(quantity="50", time_in_force="FOK").json["status"] == "FILLED"
 
 
-def test_market_to_limit_takes_its_limit_from_the_best_price(orders2: OrdersStack) -> None:
-    sell(orders2, "9.90", "50")
-    answer = orders2.place(type="MARKET_TO_LIMIT", price=None, quantity="70").json
+def test_market_to_limit_takes_its_limit_from_the_best_price(orders: OrdersStack) -> None:
+    sell(orders, "9.90", "50")
+    answer = orders.place(type="MARKET_TO_LIMIT", price=None, quantity="70").json
     assert (answer["filled_quantity"], answer["open_quantity"]) == ("50", "20")
     assert answer["price"] == "9.90"
-    assert book(orders2)[0] == [(990, 20)]
+    assert book(orders)[0] == [(990, 20)]
 
 
-def test_a_pegged_order_follows_and_is_not_shown(orders2: OrdersStack) -> None:
-    orders2.place(price="9.50", quantity="10")
-    pegged = orders2.place(
+def test_a_pegged_order_follows_and_is_not_shown(orders: OrdersStack) -> None:
+    orders.place(price="9.50", quantity="10")
+    pegged = orders.place(
         type="PEGGED", price="11.00", peg_price_type="PRIMARY", quantity="10"
     ).json
     assert pegged["peg_price_type"] == "PRIMARY"
-    orders2.place(price="9.60", quantity="10")
-    assert book(orders2)[0] == [(960, 10), (950, 10)]
-    orders2.project()
-    history = orders2.steps(pegged["order_id"])
+    orders.place(price="9.60", quantity="10")
+    assert book(orders)[0] == [(960, 10), (950, 10)]
+    orders.project()
+    history = orders.steps(pegged["order_id"])
     assert (history[-1]["step"], history[-1]["price"]) == ("REPRICED", "9.60")
 
 
-def test_one_cancels_other(orders2: OrdersStack) -> None:
-    take_profit = sell(orders2, "10.50")
-    stop_loss = orders2.place(
+def test_one_cancels_other(orders: OrdersStack) -> None:
+    take_profit = sell(orders, "10.50")
+    stop_loss = orders.place(
         BOB,
         side="SELL",
         type="STOP_LIMIT",
@@ -136,102 +136,102 @@ def test_one_cancels_other(orders2: OrdersStack) -> None:
         linked_order_id=take_profit["order_id"],
     ).json
     assert stop_loss["linked_order_id"] == take_profit["order_id"]
-    orders2.place(price="10.50", quantity="10")
-    orders2.project()
-    cancelled = orders2.show(stop_loss["order_id"], BOB)
+    orders.place(price="10.50", quantity="10")
+    orders.project()
+    cancelled = orders.show(stop_loss["order_id"], BOB)
     assert (cancelled["status"], cancelled["reason"]) == ("CANCELLED", "linked")
-    assert orders2.show(take_profit["order_id"], BOB)["open_quantity"] == "40"
+    assert orders.show(take_profit["order_id"], BOB)["open_quantity"] == "40"
 
 
-def test_one_triggers_other(orders2: OrdersStack) -> None:
-    first = orders2.place(price="9.00", quantity="10").json
-    second = orders2.place(
+def test_one_triggers_other(orders: OrdersStack) -> None:
+    first = orders.place(price="9.00", quantity="10").json
+    second = orders.place(
         side="BUY",
         price="8.00",
         quantity="10",
         contingency_type="OTO",
         linked_order_id=first["order_id"],
     ).json
-    assert book(orders2)[0] == [(900, 10)]
-    sell(orders2, "9.00", "10")
-    orders2.project()
-    assert orders2.show(second["order_id"])["status"] == "PENDING"
-    assert book(orders2)[0] == [(800, 10)]
+    assert book(orders)[0] == [(900, 10)]
+    sell(orders, "9.00", "10")
+    orders.project()
+    assert orders.show(second["order_id"])["status"] == "PENDING"
+    assert book(orders)[0] == [(800, 10)]
 
 
-def test_an_order_good_till_a_date_expires(orders2: OrdersStack) -> None:
-    order = orders2.place(time_in_force="GTD", expire_at=TOMORROW).json
+def test_an_order_good_till_a_date_expires(orders: OrdersStack) -> None:
+    order = orders.place(time_in_force="GTD", expire_at=TOMORROW).json
     assert order["expire_at"].startswith(TOMORROW[:19])
     last = (datetime.fromisoformat(TOMORROW) + timedelta(days=1)).timestamp()
-    orders2.engine.step_ns = (int(last) * 10**9 - START_NS) // len(orders2.engine.commands)
-    orders2.engine.submit(ExpireOrders(admin(1)))
-    orders2.project()
-    shown = orders2.show(order["order_id"])
+    orders.engine.step_ns = (int(last) * 10**9 - START_NS) // len(orders.engine.commands)
+    orders.engine.submit(ExpireOrders(admin(1)))
+    orders.project()
+    shown = orders.show(order["order_id"])
     assert (shown["status"], shown["reason"], shown["open_quantity"]) == (
         "EXPIRED",
         "time_reached",
         "0",
     )
-    assert orders2.request("DELETE", f"/api/v1/orders/{order['order_id']}").code == "order_not_open"
+    assert orders.request("DELETE", f"/api/v1/orders/{order['order_id']}").code == "order_not_open"
 
 
-def test_post_only_is_refused_where_it_would_take(orders2: OrdersStack) -> None:
-    sell(orders2, "10.00")
-    assert orders2.place(post_only=True).code == "would_trade"
-    assert orders2.place(post_only=True, price="9.99").json["post_only"] is True
+def test_post_only_is_refused_where_it_would_take(orders: OrdersStack) -> None:
+    sell(orders, "10.00")
+    assert orders.place(post_only=True).code == "would_trade"
+    assert orders.place(post_only=True, price="9.99").json["post_only"] is True
 
 
-def test_a_member_does_not_trade_with_itself(orders2: OrdersStack) -> None:
-    resting = sell(orders2, "10.00", "50")
-    reduced = orders2.place(BOB, quantity="20", self_trade_prevention="DECREMENT").json
+def test_a_member_does_not_trade_with_itself(orders: OrdersStack) -> None:
+    resting = sell(orders, "10.00", "50")
+    reduced = orders.place(BOB, quantity="20", self_trade_prevention="DECREMENT").json
     assert (reduced["status"], reduced["reason"]) == ("CANCELLED", "self_trade")
-    orders2.project()
-    assert orders2.show(resting["order_id"], BOB)["quantity"] == "30"
-    assert steps_of(orders2, resting["order_id"])[-1] == "REDUCED"
+    orders.project()
+    assert orders.show(resting["order_id"], BOB)["quantity"] == "30"
+    assert steps_of(orders, resting["order_id"])[-1] == "REDUCED"
 
 
-def test_a_short_sale_needs_margin_and_located_shares(orders2: OrdersStack) -> None:
+def test_a_short_sale_needs_margin_and_located_shares(orders: OrdersStack) -> None:
     short: dict[str, Any] = {"side": "SELL_SHORT", "quantity": "10", "price": "10.00"}
-    assert orders2.place(**short, locate_quantity="10").code == "short_not_allowed"
-    orders2.engine.submit(SetAccountTerm(r.SET_MARGIN, admin(2), 1001, 200))
-    assert orders2.place(**short, locate_quantity="5").code == "locate_too_small"
-    answer = orders2.place(**short, locate_quantity="10").json
+    assert orders.place(**short, locate_quantity="10").code == "short_not_allowed"
+    orders.engine.submit(SetAccountTerm(r.SET_MARGIN, admin(2), 1001, 200))
+    assert orders.place(**short, locate_quantity="5").code == "locate_too_small"
+    answer = orders.place(**short, locate_quantity="10").json
     assert (answer["status"], answer["side"]) == ("PENDING", "SELL_SHORT")
 
 
-def test_an_auction_has_no_taker(orders2: OrdersStack) -> None:
-    orders2.engine.submit(SetInstrumentState(admin(3), NOVA, r.SESSION_VOLATILITY_AUCTION))
-    assert orders2.place(time_in_force="IOC").code == "not_in_session"
-    buy, offer = orders2.place(price="10.20").json, sell(orders2, "10.00", "100")
-    orders2.engine.submit(Uncross(admin(4), NOVA, r.SESSION_CONTINUOUS))
-    orders2.project()
+def test_an_auction_has_no_taker(orders: OrdersStack) -> None:
+    orders.engine.submit(SetInstrumentState(admin(3), NOVA, r.SESSION_VOLATILITY_AUCTION))
+    assert orders.place(time_in_force="IOC").code == "not_in_session"
+    buy, offer = orders.place(price="10.20").json, sell(orders, "10.00", "100")
+    orders.engine.submit(Uncross(admin(4), NOVA, r.SESSION_CONTINUOUS))
+    orders.project()
     for order, account in ((buy, 1001), (offer, BOB)):
-        assert orders2.show(order["order_id"], account)["status"] == "FILLED"
-        assert orders2.steps(order["order_id"], account)[-1]["liquidity"] == "AUCTION"
-    assert [trade.aggressor_side for trade in orders2.engine.trade_executions()] == ["NONE"]
+        assert orders.show(order["order_id"], account)["status"] == "FILLED"
+        assert orders.steps(order["order_id"], account)[-1]["liquidity"] == "AUCTION"
+    assert [trade.aggressor_side for trade in orders.engine.trade_executions()] == ["NONE"]
 
 
-def test_what_cannot_be_replaced_says_so(orders2: OrdersStack) -> None:
-    stop = orders2.place(type="STOP", price=None, stop_price="11.00").json["order_id"]
+def test_what_cannot_be_replaced_says_so(orders: OrdersStack) -> None:
+    stop = orders.place(type="STOP", price=None, stop_price="11.00").json["order_id"]
     path = f"/api/v1/orders/{stop}"
-    assert orders2.request("PATCH", path, {"quantity": "5"}).code == "replace_not_possible"
-    assert orders2.request("PATCH", path, {"price": "9.00"}).code == "replace_not_possible"
+    assert orders.request("PATCH", path, {"quantity": "5"}).code == "replace_not_possible"
+    assert orders.request("PATCH", path, {"price": "9.00"}).code == "replace_not_possible"
 
 
-def test_an_unanswered_order_is_sent_again_as_it_was(orders2: OrdersStack) -> None:
-    orders2.engine.is_down = True
+def test_an_unanswered_order_is_sent_again_as_it_was(orders: OrdersStack) -> None:
+    orders.engine.is_down = True
     terms: dict[str, Any] = {"type": "STOP_LIMIT", "stop_price": "10.50", "time_in_force": "GTD"}
-    answer = orders2.place(**terms, expire_at=TOMORROW, client_order_id="again")
+    answer = orders.place(**terms, expire_at=TOMORROW, client_order_id="again")
     assert (answer.status, answer.json["status"]) == (202, "PENDING")
-    orders2.engine.is_down = False
-    orders2.run("update orders.orders set created_at = created_at - interval '1 minute'")
-    report = resend(lambda: orders2.dsn, orders2.service)
+    orders.engine.is_down = False
+    orders.run("update orders.orders set created_at = created_at - interval '1 minute'")
+    report = resend(lambda: orders.dsn, orders.service)
     assert (report.sent, report.answered) == (1, 1)
-    sent = orders2.engine.commands[-1]
+    sent = orders.engine.commands[-1]
     assert isinstance(sent, PlaceExtendedOrder)
     assert (sent.stop_price_ticks, sent.order_type) == (1_050, r.STOP_LIMIT)
-    assert orders2.show(answer.json["order_id"])["stop_price"] == "10.50"
-    repeated = orders2.place(**terms, expire_at=TOMORROW, client_order_id="again")
+    assert orders.show(answer.json["order_id"])["stop_price"] == "10.50"
+    repeated = orders.place(**terms, expire_at=TOMORROW, client_order_id="again")
     assert (repeated.status, repeated.json["order_id"]) == (202, answer.json["order_id"])
 
 
@@ -271,12 +271,12 @@ REFUSED = [
 
 @pytest.mark.parametrize("changes, code", REFUSED)
 def test_a_form_that_no_session_takes_is_refused_at_the_edge(
-    orders2: OrdersStack, changes: dict[str, Any], code: str
+    orders: OrdersStack, changes: dict[str, Any], code: str
 ) -> None:
-    sent_before = len(orders2.engine.commands)
-    answer = orders2.place(**changes)
+    sent_before = len(orders.engine.commands)
+    answer = orders.place(**changes)
     assert (answer.status, answer.code) == (422, code)
-    assert len(orders2.engine.commands) == sent_before
+    assert len(orders.engine.commands) == sent_before
 
 
 @pytest.mark.parametrize(
@@ -291,16 +291,16 @@ def test_a_form_that_no_session_takes_is_refused_at_the_edge(
         {"cancel_on_disconnect": True},
     ],
 )
-def test_members_of_another_kind_are_refused(orders2: OrdersStack, changes: Any) -> None:
-    assert orders2.place(**changes).status == 400
+def test_members_of_another_kind_are_refused(orders: OrdersStack, changes: Any) -> None:
+    assert orders.place(**changes).status == 400
 
 
-def test_the_stream_alone_tells_the_instructions(orders2: OrdersStack) -> None:
-    orders2.place(display_quantity="20")
-    orders2.place(type="STOP", price=None, stop_price="12.00", time_in_force="DAY")
-    orders2.project()
+def test_the_stream_alone_tells_the_instructions(orders: OrdersStack) -> None:
+    orders.place(display_quantity="20")
+    orders.place(type="STOP", price=None, stop_price="12.00", time_in_force="DAY")
+    orders.project()
     query = "select order_type, time_in_force, instructions from orders.orders order by order_id"
-    with_answers = orders2.dump()[0], orders2.rows(query)
-    orders2.forget()
-    orders2.project()
-    assert (orders2.dump()[0], orders2.rows(query)) == with_answers
+    with_answers = orders.dump()[0], orders.rows(query)
+    orders.forget()
+    orders.project()
+    assert (orders.dump()[0], orders.rows(query)) == with_answers

@@ -15,7 +15,6 @@ from shared.streams import open_stream
 from shared.wire.stream_events import TradeExecution
 from tests.support.clearing import NOVA, ClearingHouse, clearing_database
 from tests.support.core_engine import CoreEngine
-from tests.support.naive_core import NaiveCore
 from tests.support.servers import (  # noqa: F401
     MigratedDatabases,
     Server,
@@ -41,7 +40,7 @@ def house(
     stream = open_stream(stream_redis_server.url)
     stream.execute("FLUSHALL")  # type: ignore[attr-defined]
     with clearing_database(postgres_server, migrated_databases) as database:
-        house = ClearingHouse(database, CoreEngine(_core=NaiveCore()), stream)
+        house = ClearingHouse(database, CoreEngine(), stream)
         house.open_account(ANNE, cash_minor=1_000_000)
         house.open_account(BERT, lots={NOVA: 500})
         yield house

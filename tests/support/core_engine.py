@@ -144,7 +144,9 @@ class CoreEngine:
 
     def _apply(self, command: Command, traceparent: str) -> CommandResult:
         self.commands.append(command)
-        words = command.words()
+        return self._apply_words(command.words(), traceparent)
+
+    def _apply_words(self, words: list[int], traceparent: str) -> CommandResult:
         sequence = self._core.sequence + 1
         time_ns = START_NS + sequence * self.step_ns
         self._core.reset_events()
@@ -160,5 +162,7 @@ class CoreEngine:
         trace = bytes.fromhex(traceparent[3:35] + traceparent[36:52]) if traceparent else b""
         journaled = JournaledCommand(sequence, time_ns, tuple(words), rows, trace)
         self.published += [message for _, message in messages(SHARD, journaled)]
+        if self._core.has_work_left:
+            self._apply_words([r.CONTINUE, *[0] * (r.COMMAND_WORDS - 1)], "")
         events = [decode_event(row, sequence, index, time_ns) for index, row in enumerate(rows)]
         return CommandResult(sequence, time_ns, events)

@@ -14,7 +14,6 @@ from functions.orders.service import OrderService
 from shared.ports.event_stream import Message
 from tests.support.core_engine import CoreEngine
 from tests.support.lambda_events import Context, HttpAnswer, access_claims, call, http_event
-from tests.support.naive_core import NaiveCore
 from tests.support.servers import MigratedDatabases
 
 ALICE, BOB = 1001, 1002
@@ -148,20 +147,7 @@ def orders(
     migrated_databases: MigratedDatabases, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[OrdersStack]:
     """Nothing stored; Alice and Bob have a million dollars, Bob 10,000 lots of each share."""
-    yield from _stack(CoreEngine(), migrated_databases, monkeypatch)
-
-
-@pytest.fixture
-def orders2(
-    migrated_databases: MigratedDatabases, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[OrdersStack]:
-    """The same on the naive engine."""
-    yield from _stack(CoreEngine(_core=NaiveCore()), migrated_databases, monkeypatch)
-
-
-def _stack(
-    engine: CoreEngine, migrated_databases: MigratedDatabases, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[OrdersStack]:
+    engine = CoreEngine()
     engine.open_account(ALICE, cash_minor=100_000_000)
     engine.open_account(BOB, cash_minor=100_000_000, NOVA=10_000, ORBT=10_000)
     dsn = migrated_databases.service["orders"]

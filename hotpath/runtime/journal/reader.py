@@ -118,7 +118,7 @@ class JournalScan:
         if header.rules_version != RULES_VERSION:
             raise JournalError(
                 f"{path} was written under rules {header.rules_version}; this program has "
-                f"{RULES_VERSION} and would give other events"
+                f"{RULES_VERSION} and would give other events; see docs/RUNBOOKS/new-rules.md"
             )
 
     def _check_first(self, path: Path, header: SegmentHeader) -> None:

@@ -90,7 +90,23 @@ def load_newest(directory: Path, shard: int | None, until: int | None = None) ->
 
 
 def load(path: Path, until: int | None = None) -> Snapshot | None:
-    """Return a snapshot; None when it is damaged, too new, or ahead of the journal."""
+    """Return a snapshot; None when it is damaged, too new, ahead of the journal, of other rules."""
+    found = read_state(path)
+    if found is None or (until is not None and found[0].sequence > until):
+        return None
+    place, state_hash, state = found
+    # The bytes were shown to lead to this state when they were written, and have their digest.
+    engine = Engine()
+    try:
+        with _no_collections():
+            engine.restore(state)
+    except ValueError:  # of other rules
+        return None
+    return Snapshot(engine, place, state_hash)
+
+
+def read_state(path: Path) -> tuple[Place, int, bytes] | None:
+    """Return a snapshot's place, hash and bytes, of whatever rules; None: damaged, or ahead."""
     data = path.read_bytes()
     try:
         magic, version, shard, sequence, time_ns, epoch, state_hash, *rest = _HEADER.unpack_from(
@@ -109,16 +125,9 @@ def load(path: Path, until: int | None = None) -> Snapshot | None:
     )
     last = (segment, record_offset, end_offset, record_check)
     place = Place(*last, sequence, time_ns, epoch, shard)
-    if not is_sound or (until is not None and sequence > until) or not _is_journaled(path, place):
+    if not is_sound or not _is_journaled(path, place):
         return None
-    # The bytes were shown to lead to this state when they were written, and have their digest.
-    engine = Engine()
-    try:
-        with _no_collections():
-            engine.restore(state)
-    except ValueError:  # of other rules
-        return None
-    return Snapshot(engine, place, state_hash)
+    return place, state_hash, state
 
 
 @contextmanager

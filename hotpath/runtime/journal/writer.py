@@ -10,6 +10,7 @@ from typing import Final
 from hotpath.runtime.faults import HALF_WRITTEN, Faults
 from hotpath.runtime.journal.files import JournalFiles
 from hotpath.runtime.journal.reader import Tail, segment_path
+from shared.domain.records import RULES_VERSION
 from shared.wire.journal import (
     FORMAT_VERSION,
     SEGMENT_HEADER_BYTES,
@@ -172,7 +173,7 @@ class JournalWriter:
         if tail.torn_bytes:
             self._files.wipe(self._descriptor, tail.offset)
         header = decode_segment_header(os.pread(self._descriptor, SEGMENT_HEADER_BYTES, 0))
-        if header.format_version != FORMAT_VERSION:
+        if (header.format_version, header.rules_version) != (FORMAT_VERSION, RULES_VERSION):
             self._size = self._offset  # an older program must not find records it cannot read
 
     def _rotate(self, record_bytes: int) -> None:

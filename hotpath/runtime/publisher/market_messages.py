@@ -12,7 +12,8 @@ from shared.domain.reject_codes import CancelReason
 from shared.wire import stream_events as s
 
 SIDES: Final = names.SIDES
-# Rules 1 do not flag orders that left without having stood in the book; these reasons say it.
+# A journal that was carried over begins with events of rules 1, which do not flag orders that left
+# without having stood in the book; these reasons say it.
 _OUTSIDE_THE_BOOK: Final = (
     CancelReason.IOC_REMAINDER,
     CancelReason.NO_LIQUIDITY,

@@ -12,6 +12,7 @@ from shared.wire import stream_events as s
 from shared.wire.journal import JournaledCommand
 
 Words = Sequence[int]
+_RETIRED: Final = {401: "PRICE_OUT_OF_BAND"}  # of rules 1, which a journal may begin with
 _ANSWERS: Final = {
     r.PLACE_ORDER: r.ORDER_ACCEPTED,
     r.PLACE_ORDER_EXTENDED: r.ORDER_ACCEPTED,
@@ -79,7 +80,7 @@ def name_of(codes: type[IntEnum], code: int) -> str:
     try:
         return codes(code).name
     except ValueError:
-        return f"CODE_{code}"
+        return _RETIRED.get(code, f"CODE_{code}")
 
 
 def _inner(words: Words) -> list[Words]:

@@ -132,6 +132,13 @@ TABLES = {
                                     > A2 x A1 4@100 level 0 self; A1 shows 4 level 4
                                     > A1 cancelled 6 LINKED; A2 x C1 6@101 level 0
     """,
+    "one cancels other: a fill-or-kill order that would fill its own partner is killed": """
+        A1 sell 4 @100              > A1 accepted 4@100 level 4
+        C1 sell 6 @101              > C1 accepted 6@101 level 6
+        A2 buy 10 @101 fok oco=A1   > A2 accepted 10@101; A2 cancelled 10 FOK_NOT_FILLED
+        A3 buy 10 @101 ioc oco=A1   > A3 accepted 10@101; A3 x A1 4@100 level 0 self
+                                    > A3 cancelled 6 LINKED
+    """,
     "one cancels other: a cancel leaves the other alone": """
         A1 sell 10 @105             > A1 accepted 10@105 level 10
         A2 sell 10 @106 oco=A1      > A2 accepted 10@106 level 10
