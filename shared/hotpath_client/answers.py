@@ -30,15 +30,17 @@ class OrderView:
     open_order: OpenOrder | None
 
 
-def command_result(result: frames.Result) -> CommandResult:
+def command_result(result: frames.Result, shard: int = 0) -> CommandResult:
     events = [
         decode_event(words, result.sequence, index, result.time_ns)
         for index, words in enumerate(result.events)
     ]
     if not result.flags & frames.FLAG_REPEAT:
-        return CommandResult(result.sequence, result.time_ns, events)
+        return CommandResult(result.sequence, result.time_ns, events, shard=shard)
     open_now = _open_order(result.order)
-    return CommandResult(result.sequence, result.time_ns, events, is_repeat=True, open_now=open_now)
+    return CommandResult(
+        result.sequence, result.time_ns, events, is_repeat=True, open_now=open_now, shard=shard
+    )
 
 
 def report_events(report: frames.ExecutionReport) -> list[EngineEvent]:
@@ -58,7 +60,7 @@ def error_of(reject: frames.Reject) -> EngineError:
     return EngineUnavailable(text)
 
 
-def account_view(answer: frames.QueryAnswer) -> AccountView | None:
+def account_view(answer: frames.QueryAnswer, shard: int = 0) -> AccountView | None:
     if not answer.found:
         return None
     words = answer.words
@@ -75,6 +77,7 @@ def account_view(answer: frames.QueryAnswer) -> AccountView | None:
             PositionView(*row)
             for row in views.rows(words, views.ACCOUNT_WORDS, views.POSITION_WORDS)
         ],
+        shard=shard,
     )
 
 
