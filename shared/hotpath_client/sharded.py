@@ -29,6 +29,8 @@ _Answer = TypeVar("_Answer")
 class ShardClient(Engine, Protocol):
     """The client of one engine."""
 
+    def book(self, instrument_id: int, depth: int = 0) -> BookView | None: ...
+
     def order(self, order_id: int) -> OrderView | None: ...
 
     def close(self) -> None: ...
@@ -87,11 +89,14 @@ class ShardedEngine:
         """
         number = self._routing.of(command)
         if number != ALL:
-            return self._ask(number, lambda client: client.submit(command, traceparent=traceparent))
+            result = self._ask(
+                number, lambda client: client.submit(command, traceparent=traceparent)
+            )
+            return replace(result, shard=number)
         answers, failures = self._ask_all(
             lambda client: client.submit(command, traceparent=traceparent)
         )
-        parts = list(answers.values())
+        parts = [replace(result, shard=number) for number, result in answers.items()]
         if failures:
             error = ShardsUnavailable(failures, parts)
             error.others = self.without(failures)
