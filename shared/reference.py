@@ -11,6 +11,7 @@ import yaml
 from shared.domain.commands import AddInstrument
 from shared.domain.ids import (
     MAX_INSTRUMENT_ID,
+    MAX_SHARD,
     SOURCE_REFERENCE_DATA,
     administrative_id,
 )
@@ -33,6 +34,7 @@ _PLAIN_FIELDS: Final = (
     "collar_bps",
     "settlement_cycle_days",
     "calendar",
+    "shard",
 )
 
 
@@ -57,6 +59,11 @@ class Instruments:
 
     def __len__(self) -> int:
         return len(self._all)
+
+    def shard_of(self, instrument_id: int, shards: int) -> int:
+        """Return which of so many engines trades an instrument; an unknown one is refused by 0."""
+        found = self.by_id.get(instrument_id)
+        return 0 if found is None else found.shard % shards
 
     def engine_commands(self) -> list[AddInstrument]:
         """Return the commands that make the instruments known to the engine, each with a fixed id.
@@ -147,6 +154,8 @@ def _check(instrument: Instrument) -> None:
         raise ValueError(f"{instrument.symbol}: largest order out of bounds")
     if not (0 <= instrument.settlement_cycle_days <= 2 and 0 < instrument.collar_bps <= 10_000):
         raise ValueError(f"{instrument.symbol}: settlement cycle or collar out of bounds")
+    if not 0 <= instrument.shard <= MAX_SHARD:
+        raise ValueError(f"{instrument.symbol}: shard out of bounds")
     if not isin_is_valid(instrument.isin):
         raise ValueError(f"{instrument.symbol}: {instrument.isin} is not an ISIN")
 

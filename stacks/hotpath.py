@@ -51,11 +51,14 @@ class HotPathStack(Stack):
             security_groups=[network.groups["engine"]],
         )
         self.target_groups = [self._shard(shard) for shard in range(settings.shards)]
-        self.engine_address = f"{self.balancer.load_balancer_dns_name}:{ORDER_ENTRY_PORT}"
+        self.engine_address = ",".join(
+            f"{self.balancer.load_balancer_dns_name}:{_listener_port(shard)}"
+            for shard in range(settings.shards)
+        )
 
     def _shard(self, shard: int) -> elb.NetworkTargetGroup:
         hosts = [self._host(shard, role) for role in ROLES]
-        port = ORDER_ENTRY_PORT + 100 * shard
+        port = _listener_port(shard)
         if shard:
             self._network_rule(port)
         group = elb.NetworkTargetGroup(
@@ -214,6 +217,10 @@ class HotPathStack(Stack):
             *(["systemctl enable --now trading-engine"] if role == "primary" else []),
         )
         return setup
+
+
+def _listener_port(shard: int) -> int:
+    return ORDER_ENTRY_PORT + 100 * shard
 
 
 def _file(path: str, text: str) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ class StageSettings:
     availability_zones: tuple[str, ...]
     origin: str  # of the web terminal, for CORS
     release_bucket: str  # wheels and function archives, written by the pipeline
-    shards: int  # hot-path engines that share the instruments; the functions know the first
+    shards: int  # hot-path engines that share the instruments
     engine_instance: str
     journal_gib: int
     journal_iops: int

@@ -10,7 +10,7 @@ from aws_cdk import aws_msk as msk
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
-from shared.wire.stream_events import PARTITIONS
+from shared.wire.stream_events import partition_counts
 from stacks.data import DataStack
 from stacks.network import NetworkStack
 from stacks.settings import StageSettings
@@ -32,7 +32,9 @@ BROKER_PROPERTIES = {
 
 def topics(shards: int) -> dict[str, dict[str, int]]:
     """Return every topic with its partitions: the public five, and one journal a shard."""
-    partitions = PARTITIONS | {f"hotpath-journal.{shard}": 1 for shard in range(shards)}
+    partitions = partition_counts(shards) | {
+        f"hotpath-journal.{shard}": 1 for shard in range(shards)
+    }
     return {
         topic: {"partitions": count, "replication_factor": REPLICATION_FACTOR}
         for topic, count in partitions.items()

@@ -2,9 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from functions.backoffice.models import ActionAnswer, ActionRequest, AuditAnswer, AuditEntry
+from functions.backoffice.models import (
+    ActionAnswer,
+    ActionRequest,
+    AuditAnswer,
+    AuditEntry,
+    ShardAnswer,
+)
 from shared.domain.commands import Command
 from shared.domain.ids import SOURCE_BACKOFFICE, administrative_id
 from shared.domain.reject_codes import RejectCode
@@ -39,7 +45,8 @@ def carry_out(
     OUTBOX.send_pending(engine, source)
     with UnitOfWork(source) as uow:
         row = uow.connection.execute(
-            f"select {_ENGINE_STATE}, o.engine_sequence, o.reject_code from admin.actions a "
+            f"select {_ENGINE_STATE}, o.engine_sequence, o.reject_code, o.shard_answers "
+            "from admin.actions a "
             "join admin.engine_outbox o using (command_id) where a.action_id = %s",
             (action_id,),
         ).fetchone()
@@ -52,7 +59,25 @@ def carry_out(
         engine=row[0],
         engine_sequence=None if row[1] is None else str(row[1]),
         refusal=None if row[2] is None else _code_name(row[2]),
+        shards=_shard_answers(row[3]),
     )
+
+
+def _shard_answers(said: dict[str, dict[str, Any]] | None) -> list[ShardAnswer]:
+    """Return each engine's answer to a command for all, as the outbox keeps them."""
+    found = []
+    for shard, answer in sorted((said or {}).items(), key=lambda item: int(item[0])):
+        sequence, code = answer.get("sequence"), answer.get("code")
+        state = "AWAY" if "away" in answer else "APPLIED" if code is None else "REFUSED"
+        found.append(
+            ShardAnswer(
+                shard=int(shard),
+                engine=state,
+                engine_sequence=None if sequence is None else str(sequence),
+                refusal=None if code is None else _code_name(code),
+            )
+        )
+    return found
 
 
 def list_actions(source: PoolSource, before: int | None, limit: int) -> AuditAnswer:

@@ -53,10 +53,21 @@ class CorrectTradeRequest(ActionRequest):
     quantity: DecimalText
 
 
+class ShardAnswer(AnswerModel):
+    """What one engine said: APPLIED, REFUSED (and why), or AWAY while it cannot be reached."""
+
+    shard: int
+    engine: str
+    engine_sequence: str | None
+    refusal: str | None
+
+
 class ActionAnswer(AnswerModel):
     """`engine` is APPLIED, REFUSED (and why), or PENDING while the engine cannot be reached.
 
-    `symbol` is what it was done to: an instrument, ALL of them, an account, a trade.
+    `symbol` is what it was done to: an instrument, ALL of them, an account, a trade. Where several
+    engines are concerned, it is PENDING until all have answered, and `shards` has each one's
+    answer.
     """
 
     action_id: str
@@ -66,6 +77,7 @@ class ActionAnswer(AnswerModel):
     engine: str
     engine_sequence: str | None
     refusal: str | None
+    shards: list[ShardAnswer]
 
 
 class Profile(AnswerModel):

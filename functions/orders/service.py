@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum, auto
-from functools import cached_property
 from typing import Final
 
 from functions.orders import engine_answer, history, projection, store
@@ -89,10 +88,6 @@ class OrderService:
         self._engine = engine
         self._clock = clock or SystemClock()
 
-    @cached_property
-    def _shard(self) -> int:
-        return self._engine().status().shard
-
     def place(self, order: NewOrder) -> Placed | Repeated | ClientOrderIdReused:
         """Store an order, then send it.
 
@@ -117,11 +112,10 @@ class OrderService:
         """
         command = order.terms.command(order.account_id, order.order_id)
         try:
-            origin = Origin(self._shard, order.trace_id)
             result = self._engine().submit(command, traceparent=order.traceparent)
         except EngineError:
             return Placed(self._store_sent(order), Sending.SILENT)
-        steps = engine_answer.placed(command, result, origin)
+        steps = engine_answer.placed(command, result, Origin(result.shard, order.trace_id))
         if not steps:
             return Placed(self._store_sent(order), Sending.KNOWN)
         return Placed(self._store_steps(order, steps), Sending.ANSWERED)
@@ -211,13 +205,13 @@ class OrderService:
         return NotOpen(order) if order.state.is_done else order
 
     def _change(self, order: StoredOrder, command: Command) -> Changed | NotOpen | Refused:
-        origin = Origin(self._shard, order.trace_id)
         result: CommandResult = self._engine().submit(command, traceparent=order.traceparent)
         code = engine_answer.refusal(result)
         if code is RejectCode.UNKNOWN_ORDER:
             return NotOpen(order)  # it was filled or cancelled, and the stream has yet to say so
         if code is not None:
             return Refused(code)
+        origin = Origin(result.shard, order.trace_id)
         steps = engine_answer.changed(order.order_id, result, origin)
         return Changed(self._store_steps(order, steps))
 

@@ -1,9 +1,15 @@
 """Maps what the users service knows to the answers of its API."""
 
 import re
+from collections.abc import Sequence
 from typing import Any, Final, Literal
 
-from functions.users.models import BalancesAnswer, PositionAnswer, ProfileAnswer
+from functions.users.models import (
+    BalancesAnswer,
+    EngineAddress,
+    PositionAnswer,
+    ProfileAnswer,
+)
 from functions.users.store import User
 from shared.domain import records as r
 from shared.domain.money import CURRENCY_BY_NUMBER, from_minor
@@ -65,6 +71,19 @@ def _position(view: PositionView) -> PositionAnswer:
         settled=instrument.quantity_text(view.settled_lots),
         reserved_for_sale=instrument.quantity_text(view.reserved_sell_lots),
     )
+
+
+def engines(addresses: Sequence[str]) -> list[EngineAddress]:
+    """Return where each engine is and what it trades."""
+    count = len(addresses)
+    return [
+        EngineAddress(
+            shard=shard,
+            address=address,
+            symbols=[item.symbol for item in instruments() if item.shard % count == shard],
+        )
+        for shard, address in enumerate(addresses)
+    ]
 
 
 def check_id_of(webhook: Any) -> str | None:

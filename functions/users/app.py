@@ -20,12 +20,12 @@ from functions.users.models import (
 from functions.users.service import PasswordRefused
 from functions.users.store import User, user_by_subject
 from shared.edge.auth import principal
-from shared.edge.engine import token_issuer
+from shared.edge.engine import engine_addresses, token_issuer
 from shared.edge.http import HttpApp
 from shared.edge.problems import Problem
 from shared.edge.rate_limit import rate_limit
 from shared.edge.requests import body_bytes
-from shared.edge.settings import dsn, setting
+from shared.edge.settings import dsn
 from shared.edge.tracing import current_traceparent, start_trace, trace_id
 from shared.postgres.unit_of_work import UnitOfWork
 
@@ -78,7 +78,10 @@ def create_order_entry_token() -> OrderEntryTokenAnswer:
     account_id = principal(app).trading_account()
     token = token_issuer().member(account_id, lifetime_s=MEMBER_TOKEN_LIFETIME_S)
     return OrderEntryTokenAnswer(
-        token=token, expires_in_s=MEMBER_TOKEN_LIFETIME_S, address=setting("ENGINE_ADDRESS")
+        token=token,
+        expires_in_s=MEMBER_TOKEN_LIFETIME_S,
+        address=engine_addresses()[0],
+        engines=answers.engines(engine_addresses()),
     )
 
 

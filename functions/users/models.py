@@ -116,12 +116,21 @@ class BalancesAnswer(AnswerModel):
     positions: list[PositionAnswer]
 
 
+class EngineAddress(AnswerModel):
+    """Where the orders in some instruments go: their shard's engine."""
+
+    shard: int
+    address: str
+    symbols: list[str]
+
+
 class OrderEntryTokenAnswer(AnswerModel):
-    """A token for the order-entry protocol and where to use it."""
+    """A token for the order-entry protocol and where to use it; `address` is the first engine's."""
 
     token: str
     expires_in_s: int
     address: str
+    engines: list[EngineAddress]
 
 
 class WebhookAnswer(AnswerModel):

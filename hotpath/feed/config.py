@@ -21,10 +21,11 @@ class Config:
     max_clients: int
     heartbeat_s: float
     checkpoint_s: float
+    shards: int = 1  # how many write to the topic
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Config:
-    """Read STREAM_URL and FEED_LISTEN, and FEED_STATE, FEED_MAX_CLIENTS where they are set."""
+    """Read STREAM_URL, FEED_LISTEN; FEED_STATE, TRADING_SHARDS, FEED_MAX_CLIENTS where set."""
     try:
         host, _, port = environment["FEED_LISTEN"].rpartition(":")
         stream_url = environment["STREAM_URL"]
@@ -34,6 +35,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Config:
             host=host or "127.0.0.1",
             port=int(port),
             checkpoint=Path(state) / "checkpoint.msgpack" if state else None,
+            shards=int(environment.get("TRADING_SHARDS", "1")),
             max_clients=int(environment.get("FEED_MAX_CLIENTS", "2000")),
             heartbeat_s=float(environment.get("FEED_HEARTBEAT_S", "5")),
             checkpoint_s=float(environment.get("FEED_CHECKPOINT_S", "10")),

@@ -37,7 +37,7 @@ class Gateway:
         self._closing: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._restore()
-        self._source = Source(stream, self._positions, self._deliver)
+        self._source = Source(stream, self._positions, self._deliver, config.shards)
         self.port = 0
 
     async def run(self, stop: asyncio.Event, ready: asyncio.Event | None = None) -> None:

@@ -11,16 +11,13 @@ from typing import Final
 import msgspec
 
 from shared.ports.event_stream import EventStream, StreamReader, StreamUnavailable, TopicPartition
-from shared.wire.stream_events import MARKET_DATA, PARTITIONS, MarketDataUpdate
+from shared.wire.stream_events import MARKET_DATA, MarketDataUpdate, partition_counts
 
 BATCH: Final = 2_000
 POLL_MS: Final = 200
 _RETRY_S: Final = 0.2
 _GROUP: Final = "feed"
 
-PARTITIONS_READ: Final = tuple(
-    TopicPartition(MARKET_DATA, number) for number in range(PARTITIONS[MARKET_DATA])
-)
 Positions = dict[int, int]  # partition → offset to read from next
 
 
@@ -37,11 +34,17 @@ class Source:
     """Polls until it is stopped; survives a stream that goes away and comes back."""
 
     def __init__(
-        self, stream: EventStream, positions: Mapping[int, int], deliver: Callable[[Batch], None]
+        self,
+        stream: EventStream,
+        positions: Mapping[int, int],
+        deliver: Callable[[Batch], None],
+        shards: int = 1,
     ) -> None:
         self._stream = stream
         self._start = dict(positions)
         self._deliver = deliver
+        self._count = partition_counts(shards)[MARKET_DATA]
+        self._partitions = [TopicPartition(MARKET_DATA, number) for number in range(self._count)]
         self._decoder = msgspec.json.Decoder(MarketDataUpdate)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="market-data-reader", daemon=True)
@@ -80,10 +83,10 @@ class Source:
                 return
 
     def _read(self) -> None:
-        self._stream.ensure_topics({MARKET_DATA: PARTITIONS[MARKET_DATA]})
-        reader = self._stream.reader(_GROUP, PARTITIONS_READ)
+        self._stream.ensure_topics({MARKET_DATA: self._count})
+        reader = self._stream.reader(_GROUP, self._partitions)
         try:
-            ends = {part: self._stream.end_offset(part) for part in PARTITIONS_READ}
+            ends = {part: self._stream.end_offset(part) for part in self._partitions}
             self._seek(reader, ends)
             while not self._stop.is_set():
                 self._available.set()
@@ -100,7 +103,7 @@ class Source:
         if any(self._start.get(part.partition, 0) > end for part, end in ends.items()):
             self._start = {}
             self._deliver(Batch([], {}, starts_anew=True))
-        for part in PARTITIONS_READ:
+        for part in self._partitions:
             reader.seek(part, self._start.get(part.partition, 0))
 
     def _poll(self, reader: StreamReader) -> None:
@@ -114,6 +117,6 @@ class Source:
                 updates.append(self._decoder.decode(message.value))
             except msgspec.DecodeError:
                 bad += 1
-        positions = {part.partition: reader.position(part) for part in PARTITIONS_READ}
+        positions = {part.partition: reader.position(part) for part in self._partitions}
         self._start.update(positions)
         self._deliver(Batch(updates, positions, bad=bad))

@@ -83,6 +83,7 @@ class PublisherConfig:
     """
     TRADING_JOURNAL         folder of the journal
     STREAM_URL              the event stream, as shared.streams.open_stream takes it
+    TRADING_SHARDS          how many shards write to its topics, default 1
     TRADING_HEALTH_FILE     touched every second while the publisher works; empty: none
     STREAM_RETAIN           messages of each partition that stay once all groups have committed
                             them; 0 (default): all stay. Kafka's topics have their own settings
@@ -92,6 +93,7 @@ class PublisherConfig:
 
     journal: Path
     stream_url: str
+    shards: int
     health_file: Path | None
     retain_messages: int
     health_address: tuple[str, int] | None
@@ -104,6 +106,7 @@ class PublisherConfig:
         return cls(
             journal=Path(_required(values, "TRADING_JOURNAL")),
             stream_url=_required(values, "STREAM_URL"),
+            shards=_integer(values, "TRADING_SHARDS", 1, 1, 64),
             health_file=Path(health_file) if health_file else None,
             retain_messages=_integer(values, "STREAM_RETAIN", 0, 0, 1 << 40),
             health_address=(

@@ -19,6 +19,7 @@ _FOLDER = click.option(
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Folder of the journal; without it, the stack's.",
 )
+_SHARD = click.option("--shard", type=click.IntRange(0, 63), default=0, show_default=True)
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
 
 
@@ -31,12 +32,13 @@ def journal() -> None:
 @click.option("--from", "first", default=1, show_default=True, help="First sequence.")
 @click.option("--limit", default=50, show_default=True, help="How many commands; 0 for all.")
 @_FOLDER
+@_SHARD
 @_JSON
-def inspect(first: int, limit: int, folder: Path | None, as_json: bool) -> None:
+def inspect(first: int, limit: int, folder: Path | None, shard: int, as_json: bool) -> None:
     """Print commands and their events, one a line."""
     shown = 0
     with _view() as view:
-        for command in view.commands(_folder(folder)):
+        for command in view.commands(_folder(folder, shard)):
             if command.sequence < first:
                 continue
             if limit and shown == limit:
@@ -47,44 +49,50 @@ def inspect(first: int, limit: int, folder: Path | None, as_json: bool) -> None:
 
 @journal.command()
 @_FOLDER
+@_SHARD
 @_JSON
-def verify(folder: Path | None, as_json: bool) -> None:
+def verify(folder: Path | None, shard: int, as_json: bool) -> None:
     """Check every byte, then replay everything and compare the events with those journaled."""
     with _view() as view:
-        _print(view.replayed(_folder(folder)), as_json)
+        _print(view.replayed(_folder(folder, shard)), as_json)
 
 
 @journal.command()
 @click.option("--until", type=click.IntRange(min=0), required=True, help="Last sequence to apply.")
 @click.option("--book", "instrument_id", type=int, help="Show this instrument's book as it was.")
 @_FOLDER
+@_SHARD
 @_JSON
-def replay(until: int, instrument_id: int | None, folder: Path | None, as_json: bool) -> None:
+def replay(
+    until: int, instrument_id: int | None, folder: Path | None, shard: int, as_json: bool
+) -> None:
     """Rebuild the state as it was behind a sequence, from the snapshot before it if there is one;
     print its hash, and a book if asked."""
     with _view() as view:
-        _print(view.replayed(_folder(folder), until, instrument_id), as_json)
+        _print(view.replayed(_folder(folder, shard), until, instrument_id), as_json)
 
 
 @journal.command()
 @click.option("--keep", type=click.IntRange(min=1), default=3, show_default=True)
 @_FOLDER
+@_SHARD
 @_JSON
-def snapshot(keep: int, folder: Path | None, as_json: bool) -> None:
+def snapshot(keep: int, folder: Path | None, shard: int, as_json: bool) -> None:
     """Write a snapshot of what is durable, from the last one and the journal behind it."""
     with _view() as view:
-        _print(view.write_snapshot(_folder(folder), keep), as_json)
+        _print(view.write_snapshot(_folder(folder, shard), keep), as_json)
 
 
 @journal.command()
 @_FOLDER
+@_SHARD
 @_JSON
-def upgrade(folder: Path | None, as_json: bool) -> None:
+def upgrade(folder: Path | None, shard: int, as_json: bool) -> None:
     """Carry a journal of rules 1 over to this release. The engine must be stopped."""
     with _view():
         from infra.journal.upgrade import upgrade as carry_over
 
-        path = carry_over(_folder(folder))
+        path = carry_over(_folder(folder, shard))
     _print({"snapshot": str(path)}, as_json)
 
 
@@ -93,8 +101,11 @@ def upgrade(folder: Path | None, as_json: bool) -> None:
 @click.option("--into", "prefix", required=True, help="The topics are named PREFIX.order-events …")
 @click.option("--stream", "url", help="URL of the event stream; without it, the stack's.")
 @_FOLDER
+@_SHARD
 @_JSON
-def republish(first: int, prefix: str, url: str | None, folder: Path | None, as_json: bool) -> None:
+def republish(
+    first: int, prefix: str, url: str | None, folder: Path | None, shard: int, as_json: bool
+) -> None:
     """Publish from a sequence on once more, into topics of another name. May be repeated."""
     with _view():
         from hotpath.runtime.publisher import republish as again
@@ -103,7 +114,8 @@ def republish(first: int, prefix: str, url: str | None, folder: Path | None, as_
 
         stream = open_stream(url or settings.load().stream_url)
         try:
-            count = again.republish(_folder(folder), stream, first, prefix)
+            shards = settings.load().shards
+            count = again.republish(_folder(folder, shard), stream, first, prefix, shards)
         except StreamError as error:
             raise StackError(str(error)) from error
         finally:
@@ -126,8 +138,8 @@ def _view() -> Iterator[ModuleType]:
         raise StackError(str(error)) from error
 
 
-def _folder(given: Path | None) -> Path:
-    folder = given or settings.load().journal
+def _folder(given: Path | None, shard: int) -> Path:
+    folder = given or settings.load().journal_of(shard)
     if not folder.is_dir():
         raise StackError(f"there is no journal at {folder}")
     return folder

@@ -9,14 +9,14 @@ import click
 from infra.local import databases, keys, settings
 from infra.local.errors import StackError
 from infra.local.opening_balances import OpeningBalances
+from infra.local.provision import engine_client
 from infra.replay import accounts
 from infra.replay.lobster import Figures, LobsterReplay
 from infra.replay.lobster_file import LobsterFileError, read_messages
 from shared.domain.instruments import Instrument
-from shared.hotpath_client import SyncEngineClient, service_tokens
 from shared.ports.engine import EngineError
 from shared.reference import instruments
-from shared.wire.tokens import SCOPES, TokenIssuer
+from shared.wire.tokens import TokenIssuer
 
 _TIMEOUT_MS = 30_000
 
@@ -50,8 +50,8 @@ def lobster(file: Path, symbol: str, as_json: bool) -> None:
 def _run(file: Path, instrument: Instrument) -> Figures:
     stack = settings.load()
     key = keys.engine_signing_key(stack).encode()
-    address = stack.address("engine")
-    with SyncEngineClient(address, service_tokens(key, SCOPES), _TIMEOUT_MS) as engine:
+    address = stack.address("engine", instrument.shard % stack.shards)
+    with engine_client(stack, _TIMEOUT_MS) as engine:
         funding = OpeningBalances(databases.service_dsn(stack, "payments"), engine)
         run = accounts.prepare(engine, funding, instrument)
         _tell(f"run {run.number + 1}: accounts funded, book empty")

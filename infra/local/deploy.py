@@ -98,7 +98,7 @@ def parameters_for(settings: Settings, template: Mapping[str, Any]) -> dict[str,
     values = {
         "Stage": "local",
         "SecretPrefix": secrets.PREFIX,
-        "EngineAddress": settings.address("engine"),
+        "EngineAddress": ",".join(settings.engine_addresses),
         "RedisUrl": settings.cache_url,
         "StreamUrl": settings.stream_url,
         "StripeApiBase": settings.stripe_url,

@@ -14,6 +14,7 @@ from infra.local.settings import Settings
 from shared.domain.instruments import Instrument
 from shared.domain.records import REJECTED
 from shared.domain.reject_codes import RejectCode
+from shared.hotpath_client.sharded import ShardClient, ShardedEngine
 from shared.hotpath_client.sync_client import SyncEngineClient, service_tokens
 from shared.reference import instruments
 from shared.wire.tokens import SCOPES
@@ -78,15 +79,21 @@ def log_in(settings: Settings, name: str) -> str:
 
 
 @contextmanager
-def engine_client(settings: Settings) -> Iterator[SyncEngineClient]:
-    """Yield an order-entry session that may do everything: for set-up and tests."""
-    key = keys.engine_signing_key(settings).encode()
-    address = settings.address("engine")
-    with SyncEngineClient(address, service_tokens(key, SCOPES), _TIMEOUT_MS) as engine:
+def engine_client(
+    settings: Settings, timeout_ms: int = _TIMEOUT_MS
+) -> Iterator[SyncEngineClient | ShardedEngine]:
+    """Yield sessions with all engines that may do everything, as one: for set-up and tests."""
+    tokens = service_tokens(keys.engine_signing_key(settings).encode(), SCOPES)
+    clients = [
+        SyncEngineClient(address, tokens, timeout_ms, shard=shard)
+        for shard, address in enumerate(settings.engine_addresses)
+    ]
+    several = ShardedEngine(clients, lambda number: instruments().shard_of(number, len(clients)))
+    with clients[0] if len(clients) == 1 else several as engine:
         yield engine
 
 
-def ensure_instruments(engine: SyncEngineClient) -> None:
+def ensure_instruments(engine: ShardClient) -> None:
     """Tell the engine of instruments that it does not know."""
     for command in instruments().engine_commands():
         if engine.book(command.instrument_id, 1) is not None:
@@ -97,7 +104,7 @@ def ensure_instruments(engine: SyncEngineClient) -> None:
             raise StackError(f"instrument {command.instrument_id}: {refusals}")
 
 
-def ensure_users(settings: Settings, engine: SyncEngineClient) -> None:
+def ensure_users(settings: Settings, engine: ShardClient) -> None:
     """Make all of PEOPLE verified and funded.
 
     One after the other: users at the same time would each wait for functions to start, while one
@@ -111,7 +118,7 @@ def ensure_users(settings: Settings, engine: SyncEngineClient) -> None:
             users.remember_accounts(settings, accounts)
 
 
-def _is_ready(settings: Settings, engine: SyncEngineClient, name: str, account_id: int) -> bool:
+def _is_ready(settings: Settings, engine: ShardClient, name: str, account_id: int) -> bool:
     """Return whether an earlier `up` made the user: known to the pool, and funded in the engine.
 
     Asks neither the API nor a function, so that nothing has to start for a stack that is warm.
@@ -121,7 +128,7 @@ def _is_ready(settings: Settings, engine: SyncEngineClient, name: str, account_i
 
 
 def _ensure_user(
-    settings: Settings, opening: OpeningBalances, engine: SyncEngineClient, name: str
+    settings: Settings, opening: OpeningBalances, engine: ShardClient, name: str
 ) -> int:
     """Take a user from registration to a funded account; return the account's number."""
     person = users.PEOPLE[name]
@@ -139,7 +146,7 @@ def _ensure_user(
     return account_id
 
 
-def ensure_liquidity(settings: Settings, engine: SyncEngineClient) -> None:
+def ensure_liquidity(settings: Settings, engine: ShardClient) -> None:
     """Put resting orders of the market maker on both sides of MARKET where the book is thin."""
     instrument = instruments().by_symbol[MARKET]
     book = engine.book(instrument.instrument_id, _LEVELS)

@@ -35,8 +35,11 @@ PORT_OFFSETS: Final[Mapping[str, int]] = {
     "standby-health": 12,
 }
 
+PORTS_PER_SHARD: Final = 16  # a further shard's engine, publisher and standby lie so much higher
+MAX_SHARDS: Final = 8
+
 # Below the ports that Linux and macOS hand out by themselves (32768 and 49152 upwards).
-_TEMPORARY_PORTS: Final = range(20_000, 32_000, 16)
+_TEMPORARY_PORTS: Final = range(20_000, 32_000, PORTS_PER_SHARD)
 
 StreamKind = Literal["redis", "kafka"]
 DurabilityMode = Literal["fsync", "os"]
@@ -55,13 +58,16 @@ class Settings:
     stream: StreamKind = "redis"
     durability: DurabilityMode = "fsync"
     spin: bool = False
-    standby: bool = False  # a second engine in waiting
+    standby: bool = False  # a second engine in waiting, for each shard
+    shards: int = 1  # engines that share the instruments
     kafka_bootstrap_servers: str = ""  # empty: the stack starts its own broker
     database_url: str = ""  # empty: the stack starts its own PostgreSQL
     redis_url: str = ""  # empty: the stack starts its own cache
 
     def __post_init__(self) -> None:
-        highest = self.base_port + max(PORT_OFFSETS.values())
+        if not 1 <= self.shards <= MAX_SHARDS:
+            raise SettingsError(f"TRADING_SHARDS={self.shards}: must lie within 1-{MAX_SHARDS}")
+        highest = self.port(max(PORT_OFFSETS, key=lambda name: PORT_OFFSETS[name]), self.shards - 1)
         if self.base_port < 1024 or highest > 65_535:
             raise SettingsError(
                 f"TRADING_PORT={self.base_port}: ports {self.base_port}-{highest} must lie"
@@ -74,12 +80,17 @@ class Settings:
 
     # --- addresses ---------------------------------------------------------------------------
 
-    def port(self, name: str) -> int:
-        """Return the TCP port of a name of PORT_OFFSETS."""
-        return self.base_port + PORT_OFFSETS[name]
+    def port(self, name: str, shard: int = 0) -> int:
+        """Return the TCP port of a name of PORT_OFFSETS; of a shard's part, where each has one."""
+        return self.base_port + PORT_OFFSETS[name] + PORTS_PER_SHARD * shard
 
-    def address(self, name: str) -> str:
-        return f"127.0.0.1:{self.port(name)}"
+    def address(self, name: str, shard: int = 0) -> str:
+        return f"127.0.0.1:{self.port(name, shard)}"
+
+    @property
+    def engine_addresses(self) -> list[str]:
+        """Return where the engines listen, by shard."""
+        return [self.address("engine", shard) for shard in range(self.shards)]
 
     @property
     def aws_endpoint(self) -> str:
@@ -106,11 +117,18 @@ class Settings:
 
     @property
     def engine_health_url(self) -> str:
-        return f"http://{self.address('engine-health')}/health"
+        return self.engine_health(0)
+
+    def engine_health(self, shard: int) -> str:
+        """Return the URL of a shard's engine's health."""
+        return f"http://{self.address('engine-health', shard)}/health"
 
     @property
     def standby_health_url(self) -> str:
-        return f"http://{self.address('standby-health')}/health"
+        return self.standby_health(0)
+
+    def standby_health(self, shard: int) -> str:
+        return f"http://{self.address('standby-health', shard)}/health"
 
     @property
     def feed_url(self) -> str:
@@ -133,7 +151,16 @@ class Settings:
 
     @property
     def journal(self) -> Path:
-        return self.state / "journal"
+        return self.journal_of(0)
+
+    def journal_of(self, shard: int) -> Path:
+        """Return the folder of a shard's journal."""
+        return self.state / shard_part("journal", shard)
+
+    @property
+    def journals(self) -> list[Path]:
+        """Return the folders of all journals, by shard."""
+        return [self.journal_of(shard) for shard in range(self.shards)]
 
     @property
     def emulator(self) -> Path:
@@ -162,6 +189,11 @@ class Settings:
         replacement = self.settings_file.with_suffix(".new")
         replacement.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
         replacement.replace(self.settings_file)
+
+
+def shard_part(name: str, shard: int) -> str:
+    """Return what a shard's part, or folder, is called: the first one's bears no number."""
+    return f"{name}-{shard}" if shard else name
 
 
 _SERVERS: Final = ("DATABASE_URL", "REDIS_URL", "KAFKA_BOOTSTRAP_SERVERS")
@@ -204,6 +236,10 @@ def _overridden(settings: Settings, given: Mapping[str, str]) -> Settings:
         settings = replace(settings, spin=_is_on(spin))
     if standby := given.get("TRADING_STANDBY"):
         settings = replace(settings, standby=_is_on(standby))
+    if shards := given.get("TRADING_SHARDS"):
+        if not shards.isdecimal():
+            raise SettingsError(f"TRADING_SHARDS={shards}: must be a number")
+        settings = replace(settings, shards=int(shards))
     return replace(
         settings,
         kafka_bootstrap_servers=given.get("KAFKA_BOOTSTRAP_SERVERS")
@@ -222,13 +258,14 @@ class PortReservation:
     """A run of free ports that no other reservation on this machine gets while this one is held."""
 
     base_port: int
-    _lock: IO[str] = field(repr=False)
+    _locks: list[IO[str]] = field(repr=False)
 
     def release(self) -> None:
-        self._lock.close()
+        for lock in self._locks:
+            lock.close()
 
 
-def reserve_ports() -> PortReservation:
+def reserve_ports(shards: int = 1) -> PortReservation:
     """Reserve the ports of one stack, apart from all others that run here.
 
     A lock file keeps two stacks that start at once from choosing the same ports.
@@ -238,16 +275,23 @@ def reserve_ports() -> PortReservation:
     candidates = list(_TEMPORARY_PORTS)
     random.SystemRandom().shuffle(candidates)
     for base_port in candidates:
-        lock = (folder / str(base_port)).open("w", encoding="utf-8")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.close()
-            continue
-        if all(port_is_free(base_port + offset) for offset in PORT_OFFSETS.values()):
-            return PortReservation(base_port, lock)
-        lock.close()
+        runs = [base_port + PORTS_PER_SHARD * shard for shard in range(shards)]
+        reservation = PortReservation(base_port, [])
+        if all(_reserve(folder, run, reservation) for run in runs):
+            return reservation
+        reservation.release()
     raise SettingsError("no run of free ports found between 20000 and 32000")
+
+
+def _reserve(folder: Path, base_port: int, reservation: PortReservation) -> bool:
+    """Add one run of ports to a reservation; return False when it is taken."""
+    lock = (folder / str(base_port)).open("w", encoding="utf-8")
+    reservation._locks.append(lock)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return all(port_is_free(base_port + offset) for offset in PORT_OFFSETS.values())
 
 
 def port_is_free(port: int) -> bool:
@@ -274,7 +318,8 @@ def temporary(environment: Mapping[str, str] | None = None) -> Iterator[Settings
     if environment is None:
         environment = {name: text for name, text in os.environ.items() if name not in _SERVERS}
     given = {name: text for name, text in environment.items() if name != "TRADING_PORT"}
-    ports = reserve_ports()
+    wanted = _overridden(Settings(Path("/")), given)
+    ports = reserve_ports(wanted.shards)
     try:
         with tempfile.TemporaryDirectory(prefix="trading-", ignore_cleanup_errors=True) as folder:
             # PostgreSQL may run as another user, who has to pass through this folder.

@@ -25,9 +25,9 @@ from infra.local.parts.standby import adopt, follower, standby
 from infra.local.parts.stream import stream
 from infra.local.process import ProcessRecord
 from infra.local.progress import Progress
-from infra.local.settings import Settings, load_saved
+from infra.local.settings import Settings, load_saved, shard_part
 
-_KEPT_FOR_LIFE: Final = ("stream", "kafka_bootstrap_servers", "database_url")
+_KEPT_FOR_LIFE: Final = ("stream", "shards", "kafka_bootstrap_servers", "database_url")
 
 
 class LocalStack:
@@ -95,7 +95,9 @@ class LocalStack:
         """Return {"parts": [{"name", "state", "detail"}], "compiled": bool}."""
         self.adopt_standby()
         parts = [asdict(status) for status in runner.status(self.parts)]
-        return {"parts": parts, "compiled": engine_report(self.settings).get("compiled") is True}
+        reports = [engine_report(self.settings, shard) for shard in range(self.settings.shards)]
+        compiled = all(report.get("compiled") is True for report in reports)
+        return {"parts": parts, "compiled": compiled}
 
     def is_healthy(self) -> bool:
         return all(status.state == "healthy" for status in runner.status(self.parts))
@@ -117,9 +119,15 @@ class LocalStack:
         self.start(name)
 
     def adopt_standby(self) -> bool:
-        """Know the standby as the engine once it has taken over; return whether it just had."""
-        report = engine_report(self.settings)
-        return self.settings.standby and adopt(self.settings, int(report.get("process_id", 0)))
+        """Know a standby as the engine once it has taken over; return whether one just had."""
+        if not self.settings.standby:
+            return False
+        reports = [engine_report(self.settings, shard) for shard in range(self.settings.shards)]
+        adopted = [
+            adopt(self.settings, int(report.get("process_id", 0)), shard)
+            for shard, report in enumerate(reports)
+        ]
+        return any(adopted)
 
     # --- context manager ------------------------------------------------------------------------
 
@@ -193,15 +201,15 @@ class LocalStack:
 
     def _stop_outdated_engine(self, compiled: bool) -> None:
         """Stop an engine that runs another build of the core; `up` then starts the current one."""
-        report = engine_report(self.settings)
-        if report and (report.get("source_hash"), report.get("compiled")) != (
-            source_hash(),
-            compiled,
-        ):
+        for shard in range(self.settings.shards):
+            report = engine_report(self.settings, shard)
+            current = (source_hash(), compiled)
+            if not report or (report.get("source_hash"), report.get("compiled")) == current:
+                continue
             self._progress.note("the engine runs an older core: it starts again with this one")
             if self.settings.standby:
-                self.stop("standby")
-            self.stop("engine")
+                self.stop(shard_part("standby", shard))
+            self.stop(shard_part("engine", shard))
 
     def _restore_secrets(self) -> str:
         lost = _lost_calls(self.settings)
@@ -222,13 +230,19 @@ def _parts(settings: Settings) -> list[Part]:
     return [
         emulator.emulator(settings),
         *(part for part in optional if part is not None),
-        engine(settings),
-        follower(settings),
-        *([standby(settings)] if settings.standby else []),
-        publisher(settings),
+        *(part for shard in range(settings.shards) for part in _shard_parts(settings, shard)),
         providers(settings),
         consumers(settings),
         feed(settings),
+    ]
+
+
+def _shard_parts(settings: Settings, shard: int) -> list[Part]:
+    return [
+        engine(settings, shard),
+        follower(settings, shard),
+        *([standby(settings, shard)] if settings.standby else []),
+        publisher(settings, shard),
     ]
 
 
@@ -237,9 +251,9 @@ def _runs(part: Part) -> bool:
     return record is not None and record.process() is not None
 
 
-def engine_report(settings: Settings) -> dict[str, Any]:
-    """Return what the engine's /health says, or nothing when it does not answer."""
-    return get_json(settings.engine_health_url)
+def engine_report(settings: Settings, shard: int = 0) -> dict[str, Any]:
+    """Return what a shard's engine's /health says, or nothing when it does not answer."""
+    return get_json(settings.engine_health(shard))
 
 
 def _lost_calls(settings: Settings) -> str:

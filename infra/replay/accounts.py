@@ -8,7 +8,7 @@ from shared.domain.commands import AddAccount, Command, MassCancel, SetLimits
 from shared.domain.ids import SOURCE_TOOLS, administrative_id, member_order_id
 from shared.domain.instruments import Instrument
 from shared.domain.reject_codes import RejectCode
-from shared.hotpath_client import SyncEngineClient
+from shared.hotpath_client.sharded import ShardClient
 from shared.ports.engine import EngineError
 
 RESTING_ACCOUNT: Final = 1_000_000_001  # places what the file adds
@@ -51,7 +51,7 @@ class Run:
         return member_order_id(account_id, self.number * ORDERS_PER_RUN + number)
 
 
-def prepare(engine: SyncEngineClient, funding: Funding, instrument: Instrument) -> Run:
+def prepare(engine: ShardClient, funding: Funding, instrument: Instrument) -> Run:
     """Clear what an earlier run left, fund the accounts, raise their limits; return the new run.
 
     Raises
@@ -75,7 +75,7 @@ def prepare(engine: SyncEngineClient, funding: Funding, instrument: Instrument) 
     return run
 
 
-def cancel_all(engine: SyncEngineClient, account_id: int, instrument_id: int) -> int:
+def cancel_all(engine: ShardClient, account_id: int, instrument_id: int) -> int:
     """Cancel an account's open orders in an instrument; return how many there were."""
     cancelled = 0
     while True:
@@ -88,7 +88,7 @@ def cancel_all(engine: SyncEngineClient, account_id: int, instrument_id: int) ->
             return cancelled
 
 
-def _next_run(engine: SyncEngineClient) -> Run:
+def _next_run(engine: ShardClient) -> Run:
     """Find the first run whose first order id the engine has never seen; runs leave no gaps."""
     low, high = 0, MAX_RUNS
     while low < high:
@@ -102,7 +102,7 @@ def _next_run(engine: SyncEngineClient) -> Run:
     return Run(low)
 
 
-def _refuse_foreign_orders(engine: SyncEngineClient, instrument: Instrument) -> None:
+def _refuse_foreign_orders(engine: ShardClient, instrument: Instrument) -> None:
     book = engine.book(instrument.instrument_id, 0)
     assert book is not None, "it was there a moment ago"
     orders = sum(level.orders for level in (*book.bids, *book.asks))
@@ -113,7 +113,7 @@ def _refuse_foreign_orders(engine: SyncEngineClient, instrument: Instrument) -> 
         )
 
 
-def _ensure_account(engine: SyncEngineClient, account_id: int, instrument: Instrument) -> None:
+def _ensure_account(engine: ShardClient, account_id: int, instrument: Instrument) -> None:
     if engine.account(account_id) is None:
         number = account_id << 1
         command = AddAccount(
@@ -122,7 +122,7 @@ def _ensure_account(engine: SyncEngineClient, account_id: int, instrument: Instr
         _carry_out(engine, command)
 
 
-def _raise_limits(engine: SyncEngineClient, account_id: int, run: Run) -> None:
+def _raise_limits(engine: ShardClient, account_id: int, run: Run) -> None:
     command = SetLimits(
         command_id=administrative_id(SOURCE_TOOLS, (run.number << 31 | account_id) << 1 | 1),
         account_id=account_id,
@@ -135,7 +135,7 @@ def _raise_limits(engine: SyncEngineClient, account_id: int, run: Run) -> None:
 
 
 def _fund(
-    engine: SyncEngineClient, funding: Funding, account_id: int, instrument: Instrument, run: Run
+    engine: ShardClient, funding: Funding, account_id: int, instrument: Instrument, run: Run
 ) -> None:
     """Bring the account's cash and shares up to what a run needs."""
     account = engine.account(account_id)
@@ -150,7 +150,7 @@ def _fund(
         funding.grant_shares(account_id, instrument, missing_lots, f"{reference}:shares")
 
 
-def _carry_out(engine: SyncEngineClient, command: Command) -> None:
+def _carry_out(engine: ShardClient, command: Command) -> None:
     for event in engine.submit(command).events:
         if event.kind == r.REJECTED and event.reject_code is not RejectCode.DUPLICATE_ID:
             raise EngineError(f"{type(command).__name__}: {event.reject_code.name}")

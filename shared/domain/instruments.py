@@ -31,6 +31,7 @@ class Instrument:
     collar_bps: int
     settlement_cycle_days: int  # T+n
     calendar: str  # name of the trading calendar
+    shard: int = 0  # of N engines, the one numbered shard modulo N trades it
 
     def price_ticks(self, text: str) -> int:
         """Return a decimal price as ticks; raise ValueError when it is not a positive tick."""

@@ -6,8 +6,9 @@ from functools import cache
 from typing import Final
 
 from shared.edge.settings import secret, setting
-from shared.hotpath_client import SyncEngineClient
+from shared.hotpath_client import ShardedEngine, SyncEngineClient
 from shared.ports.engine import Engine
+from shared.reference import instruments
 from shared.wire.tokens import ADMIN, FUND, READ, TRADE, TokenIssuer
 
 TIMEOUT_MS: Final = 2_000
@@ -36,7 +37,22 @@ def service_token() -> str:
     return token_issuer().service(SCOPES[service], lifetime_s=TOKEN_LIFETIME_S)
 
 
+def engine_addresses() -> list[str]:
+    """Return the engines' addresses, by shard: ENGINE_ADDRESS names them with commas between."""
+    return setting("ENGINE_ADDRESS").split(",")
+
+
+def shard_of(instrument_id: int) -> int:
+    """Return which of the engines trades an instrument."""
+    return instruments().shard_of(instrument_id, len(engine_addresses()))
+
+
 @cache
 def engine() -> Engine:
-    """Return this process's client of ENGINE_ADDRESS; it connects at the first call."""
-    return SyncEngineClient(setting("ENGINE_ADDRESS"), service_token, timeout_ms=TIMEOUT_MS)
+    """Return this process's client of the engines; it connects at the first call."""
+    addresses = engine_addresses()
+    clients = [
+        SyncEngineClient(address, service_token, timeout_ms=TIMEOUT_MS, shard=shard)
+        for shard, address in enumerate(addresses)
+    ]
+    return clients[0] if len(clients) == 1 else ShardedEngine(clients, shard_of)

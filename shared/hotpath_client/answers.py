@@ -32,7 +32,7 @@ class OrderView:
     open_order: OpenOrder | None
 
 
-def command_result(result: frames.Result) -> CommandResult | EngineError:
+def command_result(result: frames.Result, shard: int = 0) -> CommandResult | EngineError:
     events = [
         decode_event(words, result.sequence, index, result.time_ns)
         for index, words in enumerate(result.events)
@@ -41,9 +41,11 @@ def command_result(result: frames.Result) -> CommandResult | EngineError:
     if events and events[0].kind == r.REJECTED and events[0].code == RejectCode.ENGINE_BUSY:
         return EngineBusy("ENGINE_BUSY: a large auction is being told")
     if not result.flags & frames.FLAG_REPEAT:
-        return CommandResult(result.sequence, result.time_ns, events)
+        return CommandResult(result.sequence, result.time_ns, events, shard=shard)
     open_now = _open_order(result.order)
-    return CommandResult(result.sequence, result.time_ns, events, is_repeat=True, open_now=open_now)
+    return CommandResult(
+        result.sequence, result.time_ns, events, is_repeat=True, open_now=open_now, shard=shard
+    )
 
 
 def report_events(report: frames.ExecutionReport) -> list[EngineEvent]:
@@ -63,7 +65,7 @@ def error_of(reject: frames.Reject) -> EngineError:
     return EngineUnavailable(text)
 
 
-def account_view(answer: frames.QueryAnswer) -> AccountView | None:
+def account_view(answer: frames.QueryAnswer, shard: int = 0) -> AccountView | None:
     if not answer.found:
         return None
     words = answer.words
@@ -80,6 +82,7 @@ def account_view(answer: frames.QueryAnswer) -> AccountView | None:
             PositionView(*row)
             for row in views.rows(words, views.ACCOUNT_WORDS, views.POSITION_WORDS)
         ],
+        shard=shard,
     )
 
 

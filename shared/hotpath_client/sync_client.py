@@ -38,7 +38,8 @@ class SyncEngineClient:
 
     Implements shared.ports.engine.Engine. One request is under way at a time; `submit_many`
     pipelines. A call that fails after its command was sent does not repeat it: the caller knows
-    whether the id makes that harmless.
+    whether the id makes that harmless. Where a shard is given, the engine of another one counts
+    as unavailable.
     """
 
     def __init__(
@@ -48,12 +49,14 @@ class SyncEngineClient:
         timeout_ms: int = 2000,
         *,
         session_kind: int = frames.SERVICE,
+        shard: int | None = None,
     ) -> None:
         host, _, port = address.rpartition(":")
         self._address = (host or "127.0.0.1", int(port))
         self._token_source = token_source
         self._timeout_s = timeout_ms / 1000
         self._kind = session_kind
+        self._shard = shard
         self._lock = threading.Lock()
         self._connection: Connection | None = None
         self._request = 0  # commands are numbered apart: a member's have to be in a row
@@ -96,11 +99,12 @@ class SyncEngineClient:
                 ]
                 first = self._request - len(requests) + 1
                 received = self._exchange(connection, requests)
-                found += [self._result(data, first + i) for i, data in enumerate(received)]
+                shard = connection.logon.shard
+                found += [self._result(data, first + i, shard) for i, data in enumerate(received)]
         return found
 
     def account(self, account_id: int) -> AccountView | None:
-        return answers.account_view(self._query(frames.QUERY_ACCOUNT, account_id))
+        return answers.account_view(self._query(frames.QUERY_ACCOUNT, account_id), self._shard or 0)
 
     def book(self, instrument_id: int, depth: int = 0) -> BookView | None:
         return answers.book_view(self._query(frames.QUERY_BOOK, instrument_id, depth))
@@ -137,14 +141,14 @@ class SyncEngineClient:
         self._check_number(answer.request, query.request)
         return answer
 
-    def _result(self, data: bytes, request: int) -> CommandResult | EngineError:
+    def _result(self, data: bytes, request: int, shard: int) -> CommandResult | EngineError:
         if frames.frame_type(data) == frames.REJECT:
             reject = frames.decode_reject(data)
             self._check_number(reject.request, request)
             return answers.error_of(reject)
         result = frames.decode_result(data)
         self._check_number(result.request, request)
-        return answers.command_result(result)
+        return answers.command_result(result, shard)
 
     def _check_number(self, answered: int, asked: int) -> None:
         """Raise when an answer is another request's: the connection is of no more use."""
@@ -161,11 +165,15 @@ class SyncEngineClient:
         if self._connection is not None and not self._connection.usable():
             self._drop()
         if self._connection is None:
-            self._connection = Connection(
-                self._address, self._kind, self._token_source(), self._timeout_s
-            )
+            opened = Connection(self._address, self._kind, self._token_source(), self._timeout_s)
+            if self._shard not in (None, opened.logon.shard):
+                opened.close()
+                raise EngineUnavailable(
+                    f"{_text(self._address)} is shard {opened.logon.shard}, not {self._shard}"
+                )
+            self._connection = opened
             if self._kind == frames.MEMBER:
-                self._request = self._connection.logon.next_request - 1
+                self._request = opened.logon.next_request - 1
         return self._connection
 
     def _exchange(self, connection: "Connection", requests: Sequence[bytes]) -> list[bytes]:

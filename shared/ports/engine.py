@@ -1,6 +1,6 @@
 """The engine as the services see it: submit a command, get its events; look, without changing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,7 +10,12 @@ from shared.ports.failures import InfrastructureUnavailable
 
 
 class EngineError(InfrastructureUnavailable):
-    """The engine did not answer; whether the command was taken is unknown. Repeat it by its id."""
+    """The engine did not answer; whether the command was taken is unknown. Repeat it by its id.
+
+    With several engines, `others` is the same without those that failed, if any is left.
+    """
+
+    others: "Engine | None" = None
 
 
 class EngineUnavailable(EngineError):
@@ -25,9 +30,22 @@ class EngineRefused(EngineError):
     """The token does not allow this request; it was not taken, and repeating does not help."""
 
 
+class ShardsUnavailable(EngineUnavailable):
+    """Some of the engines that a command is for did not answer: what each said, by shard."""
+
+    def __init__(self, failures: Mapping[int, EngineError], answers: Sequence["CommandResult"]):
+        text = "; ".join(f"shard {shard}: {error}" for shard, error in sorted(failures.items()))
+        super().__init__(text)
+        self.failures = failures
+        self.answers = answers
+
+
 @dataclass(frozen=True, slots=True)
 class CommandResult:
     """A durable command's place in the journal and its events, in order.
+
+    A command that is for several engines has each one's result in `parts`; the rest is that of the
+    part which decides: the first that refused, else the first that did not know it already.
 
     For an order that was sent before, with the same terms, `is_repeat` is set: sequence and events
     are those of the first time, and `open_now` is what of the order rests now.
@@ -38,6 +56,8 @@ class CommandResult:
     events: Sequence[EngineEvent]
     is_repeat: bool = False
     open_now: "OpenOrder | None" = None
+    shard: int = 0
+    parts: Sequence["CommandResult"] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +71,8 @@ class PositionView:
 
 @dataclass(frozen=True, slots=True)
 class AccountView:
+    """What an engine holds of an account; several engines' views are in `parts`, and summed."""
+
     account_id: int
     state: int
     currency_number: int
@@ -60,6 +82,8 @@ class AccountView:
     held_minor: int  # withdrawals under way
     open_orders: int
     positions: Sequence[PositionView]
+    shard: int = 0
+    parts: Sequence["AccountView"] = ()
 
     @property
     def available_minor(self) -> int:

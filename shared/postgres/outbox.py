@@ -12,27 +12,32 @@ Each service's schema holds one table, made by its migration:
         attempts integer not null default 0,
         answered_at timestamptz,
         engine_sequence bigint,
-        reject_code integer
+        reject_code integer,
+        shard_answers jsonb
     );
     create index on <schema>.engine_outbox (outbox_id) where answered_at is null;
     create index on <schema>.engine_outbox (account_id, outbox_id) where answered_at is null;
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from psycopg import sql
+from psycopg.types.json import Jsonb
 
 from shared.domain import records as r
 from shared.domain.command_codec import decode_administrative
 from shared.domain.reject_codes import RejectCode
-from shared.ports.engine import CommandResult, Engine, EngineError
+from shared.ports.engine import CommandResult, Engine, EngineError, ShardsUnavailable
 from shared.postgres.pool import PoolSource
 from shared.postgres.unit_of_work import UnitOfWork
 
 # The engine may accept these later: an account that is still on its way, a table being enlarged.
 RETRYABLE: Final = frozenset({RejectCode.UNKNOWN_ACCOUNT, RejectCode.CAPACITY})
+
+_MAX_PAGES: Final = 100
+_LAST: Final = (1 << 63) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,19 +103,25 @@ class Outbox:
     ) -> SendReport:
         """Send waiting commands in the order in which they were stored; stop when the engine fails.
 
-        Two senders cannot pass each other: rows are locked while they are sent. `on_answer` runs in
-        the transaction that marks the row, so a service can advance its own state with it. What
-        was sent but not marked is sent again; the engine knows its id.
+        Of several engines, those that are left go on: a command for all is then sent to them and
+        waits for the rest, and none passes an earlier one at the same engine. Two senders cannot
+        pass each other: rows are locked while they are sent. `on_answer` runs in the transaction
+        that marks the row, so a service can advance its own state with it. What was sent but not
+        marked is sent again; the engine knows its id.
         """
         answers: list[Answer] = []
         with UnitOfWork(source) as uow:
-            for command_id, words, traceparent in self._lock_waiting(uow, account_id, limit):
+            for outbox_id, command_id, words, trace in self._waiting(uow, account_id, limit):
                 try:
-                    result = engine.submit(decode_administrative(words), traceparent=traceparent)
-                except EngineError:
-                    break
+                    result = engine.submit(decode_administrative(words), traceparent=trace)
+                except EngineError as error:
+                    self._record_failure(uow, outbox_id, error)
+                    if error.others is None:
+                        break
+                    engine = error.others
+                    continue
                 answer = _answer(command_id, words, result)
-                self._record(uow, answer)
+                self._record(uow, answer, result)
                 if answer.reject_code in RETRYABLE:
                     continue
                 answers.append(answer)
@@ -120,46 +131,93 @@ class Outbox:
             uow.commit()
         return SendReport(answers, left)
 
-    def _lock_waiting(
+    def _waiting(
         self, uow: UnitOfWork, account_id: int | None, limit: int
-    ) -> list[tuple[int, list[int], str]]:
-        query = sql.SQL(
-            "select command_id, words, traceparent from {} where answered_at is null "
-            "and (%s::bigint is null or account_id = %s) order by outbox_id limit %s for update"
-        ).format(self._table)
-        return uow.connection.execute(query, (account_id, account_id, limit)).fetchall()
+    ) -> Iterator[tuple[int, int, list[int], str]]:
+        """Yield waiting commands, locked, `limit` at a time.
 
-    def _record(self, uow: UnitOfWork, answer: Answer) -> None:
+        The reader stops when the engine fails. What waits for an engine that is away must not hide
+        what is behind it, so there is a further page whenever the one before stayed waiting.
+        """
+        after = 0
+        for _ in range(_MAX_PAGES):
+            page = self._lock_waiting(uow, account_id, after, limit)
+            yield from page
+            if len(page) < limit or self._count_waiting(uow, account_id, page[-1][0]) == 0:
+                return
+            after = page[-1][0]
+
+    def _lock_waiting(
+        self, uow: UnitOfWork, account_id: int | None, after: int, limit: int
+    ) -> list[tuple[int, int, list[int], str]]:
+        query = sql.SQL(
+            "select outbox_id, command_id, words, traceparent from {} where answered_at is null "
+            "and (%s::bigint is null or account_id = %s) and outbox_id > %s "
+            "order by outbox_id limit %s for update"
+        ).format(self._table)
+        return uow.connection.execute(query, (account_id, account_id, after, limit)).fetchall()
+
+    def _record_failure(self, uow: UnitOfWork, outbox_id: int, error: EngineError) -> None:
+        """Keep what the engines said that did answer; the command goes on waiting."""
+        if not isinstance(error, ShardsUnavailable):
+            return
+        said = _said(error.answers) | {str(shard): {"away": True} for shard in error.failures}
+        uow.connection.execute(
+            sql.SQL(
+                "update {} set attempts = attempts + 1, shard_answers = %s where outbox_id = %s"
+            ).format(self._table),
+            (Jsonb(said), outbox_id),
+        )
+
+    def _record(self, uow: UnitOfWork, answer: Answer, result: CommandResult) -> None:
         uow.connection.execute(
             sql.SQL(
                 "update {} set attempts = attempts + 1, engine_sequence = %s, reject_code = %s, "
-                "answered_at = case when %s then null else clock_timestamp() end "
+                "answered_at = case when %s then null else clock_timestamp() end, "
+                "shard_answers = %s "
                 "where command_id = %s"
             ).format(self._table),
             (
                 answer.sequence,
                 answer.reject_code,
                 answer.reject_code in RETRYABLE,
+                Jsonb(_said(result.parts)) if result.parts else None,
                 answer.command_id,
             ),
         )
 
-    def _count_waiting(self, uow: UnitOfWork, account_id: int | None) -> int:
+    def _count_waiting(self, uow: UnitOfWork, account_id: int | None, up_to: int = _LAST) -> int:
         query = sql.SQL(
             "select count(*) from {} where answered_at is null "
-            "and (%s::bigint is null or account_id = %s)"
+            "and (%s::bigint is null or account_id = %s) and outbox_id <= %s"
         ).format(self._table)
-        row = uow.connection.execute(query, (account_id, account_id)).fetchone()
+        row = uow.connection.execute(query, (account_id, account_id, up_to)).fetchone()
         assert row is not None
         return int(row[0])
 
 
 def _answer(command_id: int, words: Sequence[int], result: CommandResult) -> Answer:
     kind, account_id = words[r.C_HEADER] & 0xFF, words[r.C_ACCOUNT]
+    return Answer(command_id, kind, account_id, *outcome_of(result))
+
+
+def outcome_of(result: CommandResult) -> tuple[int, RejectCode | None]:
+    """Return the sequence at which a command was carried out, or at which and why it was refused.
+
+    One that the engine knew already was carried out the first time.
+    """
     refusal = next((event for event in result.events if event.kind == r.REJECTED), None)
     if refusal is None:
-        return Answer(command_id, kind, account_id, result.sequence, None)
+        return result.sequence, None
     if refusal.reject_code is RejectCode.DUPLICATE_ID:
-        first_sequence = refusal.words[r.E_FIRST_SEQUENCE]
-        return Answer(command_id, kind, account_id, first_sequence, None)
-    return Answer(command_id, kind, account_id, result.sequence, refusal.reject_code)
+        return refusal.words[r.E_FIRST_SEQUENCE], None
+    return result.sequence, refusal.reject_code
+
+
+def _said(parts: Sequence[CommandResult]) -> dict[str, dict[str, int | bool | None]]:
+    """Return what engines answered to a command that is for all, by shard."""
+    said: dict[str, dict[str, int | bool | None]] = {}
+    for part in parts:
+        sequence, code = outcome_of(part)
+        said[str(part.shard)] = {"sequence": sequence, "code": code}
+    return said

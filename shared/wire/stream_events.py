@@ -15,7 +15,9 @@ MARKET_DATA: Final = "market-data"
 RISK_EVENTS: Final = "risk-events"
 SETTLEMENT_EVENTS: Final = "settlement-events"
 
-# How many partitions each topic has, for good: a key's partition must never change.
+# How many partitions each topic has for each shard that writes to it, for good: a key's partition
+# must never change. Each shard has a run of so many to itself, since a publisher that comes back
+# finds its place by what stands last in a partition.
 PARTITIONS: Final[dict[str, int]] = {
     ORDER_EVENTS: 4,  # by account
     TRADE_EXECUTIONS: 4,  # by instrument
@@ -25,9 +27,22 @@ PARTITIONS: Final[dict[str, int]] = {
 }
 
 
-def partition_of(topic: str, key: int) -> int:
-    """Return the partition of a numeric key: the key modulo the topic's partitions."""
-    return key % PARTITIONS[topic]
+def partition_of(topic: str, key: int, shard: int = 0) -> int:
+    """Return the partition of a numeric key: the key modulo the shard's partitions, of those."""
+    return first_partition(topic, shard) + key % PARTITIONS[topic]
+
+
+def first_partition(topic: str, shard: int) -> int:
+    """Return the first partition of those that a shard writes."""
+    return shard * PARTITIONS[topic]
+
+
+def partition_counts(shards: int = 1) -> dict[str, int]:
+    """Return how many partitions each topic has with so many shards; settlement is one for all."""
+    return {
+        topic: count if topic == SETTLEMENT_EVENTS else count * shards
+        for topic, count in PARTITIONS.items()
+    }
 
 
 class Instructions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -9,11 +9,12 @@ import psycopg
 import pytest
 
 from shared.domain import records as r
-from shared.domain.commands import MoveCash
+from shared.domain.commands import MoveCash, SetLimits
 from shared.domain.ids import SOURCE_LEDGER, administrative_id
 from shared.domain.reject_codes import RejectCode
 from shared.edge.idempotency import OnceRunner
 from shared.edge.problems import Problem
+from shared.hotpath_client import ShardedEngine
 from shared.postgres.idempotency import Execute, IdempotencyStore, InFlight, SavedAnswer
 from shared.postgres.outbox import Outbox
 from shared.postgres.pool import DatabaseUnavailable, Pool
@@ -270,3 +271,96 @@ def test_senders_at_the_same_time_send_each_command_once(sender: Sender) -> None
         reports = list(threads.map(lambda _: sender.send(), range(6)))
     assert sum(len(report.answers) for report in reports) == 20
     assert (len(sender.engine.commands), sender.cash()) == (20, 20)
+
+
+# --- several engines -----------------------------------------------------------------------------
+
+
+class Several:
+    """An account known to three engines, of which number 1 is its home, and its outbox rows."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool, self.engines = pool, [FakeEngine() for _ in range(3)]
+        self.account_id = 3 * (10_000 + uuid.uuid4().int % 100_000_000) + 1
+        for engine in self.engines:
+            engine.accounts[self.account_id] = FakeAccount(840)
+        self.number = self.account_id * 1_000
+
+    def enqueue(self, kind: int) -> int:
+        """Store a deposit, which is for the home, or limits, which are for all."""
+        self.number += 1
+        command_id = administrative_id(SOURCE_LEDGER, self.number)
+        command = (
+            SetLimits(command_id, self.account_id, 1, 1, 1, 1)
+            if kind == r.SET_LIMITS
+            else MoveCash(r.DEPOSIT_CASH, command_id, self.account_id, 100)
+        )
+        with UnitOfWork(self.pool) as uow:
+            OUTBOX.enqueue(uow, command_id, command.words())
+            uow.commit()
+        return command_id
+
+    def send(self, limit: int = 100):
+        engine = ShardedEngine(self.engines, lambda instrument_id: instrument_id % 3)
+        return OUTBOX.send_pending(engine, self.pool, account_id=self.account_id, limit=limit)
+
+    def said(self, command_id: int) -> dict[str, dict[str, object]]:
+        with UnitOfWork(self.pool) as uow:
+            row = uow.connection.execute(
+                "select shard_answers from payments.engine_outbox where command_id = %s",
+                (command_id,),
+            ).fetchone()
+        assert row is not None
+        return row[0]
+
+
+@pytest.fixture
+def several(pool: Pool) -> Several:
+    return Several(pool)
+
+
+def test_an_engine_that_is_away_holds_up_only_what_it_is_for(several: Several) -> None:
+    for_all = several.enqueue(r.SET_LIMITS)
+    deposit = several.enqueue(r.DEPOSIT_CASH)
+    several.engines[2].is_down = True
+    report = several.send()
+    assert ([answer.command_id for answer in report.answers], report.left) == ([deposit], 1)
+    assert several.said(for_all) == {
+        "0": {"sequence": 1, "code": None},
+        "1": {"sequence": 1, "code": None},
+        "2": {"away": True},
+    }
+    several.engines[2].is_down = False
+    report = several.send()
+    assert ([answer.accepted for answer in report.answers], report.left) == ([True], 0)
+    assert [len(engine.first_sequences) for engine in several.engines] == [1, 2, 1]
+    assert several.said(for_all)["2"] == {"sequence": 1, "code": None}
+
+
+def test_nothing_passes_an_earlier_command_at_the_same_engine(several: Several) -> None:
+    """The answer to the first is lost; what is behind it waits, though the engine is back."""
+    first, second = several.enqueue(r.DEPOSIT_CASH), several.enqueue(r.DEPOSIT_CASH)
+    several.engines[1].lose_answers = 1
+    assert several.send().answers == []
+    assert several.engines[1].accounts[several.account_id].total_minor == 100
+    assert [answer.command_id for answer in several.send().answers] == [first, second]
+    assert several.engines[1].accounts[several.account_id].total_minor == 200
+
+
+def test_what_waits_for_one_engine_does_not_hide_what_is_behind_it(several: Several) -> None:
+    several.engines[1].is_down = True
+    for _ in range(5):
+        several.enqueue(r.DEPOSIT_CASH)
+    several.enqueue(r.SET_LIMITS)
+    several.send(limit=2)
+    assert len(several.engines[0].first_sequences) == 1
+    assert several.send(limit=2).left == 6
+
+
+def test_a_refusal_by_one_engine_is_the_answer(several: Several) -> None:
+    del several.engines[2].accounts[several.account_id]
+    command_id = several.enqueue(r.SET_LIMITS)
+    assert several.send().left == 1  # the account may be on its way there
+    assert several.said(command_id)["2"]["code"] == RejectCode.UNKNOWN_ACCOUNT
+    several.engines[2].accounts[several.account_id] = FakeAccount(840)
+    assert several.send().left == 0

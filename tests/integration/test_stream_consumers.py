@@ -107,7 +107,7 @@ class Flow:
             queues=aws.sqs(settings),
             names={"Function": self.function, "Letters": self.queue_url},
             status_port=settings.port("consumers"),
-            engine_health_url=self.engine_health_url,
+            engine_health_urls=[self.engine_health_url] if self.engine_health_url else [],
         )
         route = Route(self.topic, "group", "Function", batch_size, 0, 2, "Letters")
         consumers = Consumers(wiring, [route], [Resend("Function", b'{"records": {}}')])

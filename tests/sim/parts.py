@@ -87,7 +87,8 @@ class SimulatedEngine:
             self.inbox.appendleft(frame)
         self._repeats.begin_batch()
         answers = []
-        for number, (frame, events) in enumerate(zip(batch[: committed.taken], committed.events, strict=False)):
+        pairs = zip(batch[: committed.taken], committed.events, strict=False)
+        for number, (frame, events) in enumerate(pairs):
             repeat = self._repeats.find(frame, events)
             if repeat is not None:
                 answers.append(Answer(frame, repeat.sequence, repeat.time_ns, repeat.events))

@@ -8,6 +8,7 @@ from shared.domain import records as r
 from shared.domain.commands import AddAccount, Command, MoveCash, SetLimits
 from shared.domain.events import EngineEvent, decode_event
 from shared.domain.reject_codes import RejectCode
+from shared.hotpath_client import OrderView
 from shared.ports.engine import (
     AccountView,
     BookView,
@@ -67,12 +68,19 @@ class FakeEngine:
             positions=[],
         )
 
-    def book(self, instrument_id: int, depth: int) -> BookView | None:
+    def book(self, instrument_id: int, depth: int = 0) -> BookView | None:
         """It knows no instruments: services that trade are tested with the real core."""
         return None
 
     def open_orders(self, account_id: int) -> list[OpenOrder]:
         return []
+
+    def order(self, order_id: int) -> OrderView | None:
+        first = self.first_sequences.get(order_id)
+        return None if first is None else OrderView(order_id, first, None)
+
+    def close(self) -> None:
+        """It holds nothing."""
 
     def status(self) -> EngineStatus:
         sequence = len(self.commands)

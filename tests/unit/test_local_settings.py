@@ -50,6 +50,9 @@ def test_the_environment_wins_over_what_the_folder_remembers(tmp_path: Path) -> 
         ("TRADING_PORT", "65530"),
         ("STREAM", "rabbit"),
         ("TRADING_DURABILITY", "never"),
+        ("TRADING_SHARDS", "0"),
+        ("TRADING_SHARDS", "9"),
+        ("TRADING_SHARDS", "two"),
     ],
 )
 def test_a_value_that_cannot_be_is_refused_by_name(
@@ -94,3 +97,20 @@ def test_a_temporary_stack_ignores_where_the_users_own_is() -> None:
 def test_all_ports_of_an_accepted_base_are_valid(base_port: int) -> None:
     found = Settings(Path("/x"), base_port=base_port)
     assert all(1024 <= found.port(name) <= 65_535 for name in PORT_OFFSETS)
+
+
+def test_each_shard_has_ports_and_a_journal_of_its_own(tmp_path: Path) -> None:
+    found = Settings(tmp_path, shards=3)
+    ports = [found.port(name, shard) for name in PORT_OFFSETS for shard in range(3)]
+    assert len(set(ports)) == len(ports)
+    assert found.engine_addresses == ["127.0.0.1:4570", "127.0.0.1:4586", "127.0.0.1:4602"]
+    assert [path.name for path in found.journals] == ["journal", "journal-1", "journal-2"]
+    with pytest.raises(SettingsError, match="TRADING_PORT"):
+        Settings(tmp_path, base_port=65_500, shards=3)
+
+
+def test_temporary_stacks_share_no_ports_of_further_shards() -> None:
+    with settings.temporary({"TRADING_SHARDS": "3"}) as one, settings.temporary({}) as other:
+        assert (one.shards, other.shards) == (3, 1)
+        taken = {one.port(name, shard) for name in PORT_OFFSETS for shard in range(3)}
+        assert taken.isdisjoint(other.port(name) for name in PORT_OFFSETS)

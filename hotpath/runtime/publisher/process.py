@@ -58,7 +58,9 @@ class PublisherProcess:
         self._waits_for = "the event stream"
         stream = open_stream(self._config.stream_url)
         faults = Faults(self._config.fault)
-        publisher = Publisher(self._config.journal, stream, status, faults, self._metrics)
+        publisher = Publisher(
+            self._config.journal, stream, status, faults, self._metrics, self._config.shards
+        )
         sleeper = Sleeper(self._config.journal)
         try:
             self._follow(publisher, status, sleeper)

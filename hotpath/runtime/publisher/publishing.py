@@ -25,7 +25,7 @@ from hotpath.runtime.publisher.resume import (
     save_checkpoint,
 )
 from shared.ports.event_stream import EventStream, Message, StreamWriter
-from shared.wire.stream_events import PARTITIONS
+from shared.wire.stream_events import partition_counts
 
 log = logging.getLogger("publisher")
 
@@ -50,10 +50,13 @@ class Publisher:
         status: StatusFile,
         faults: Faults | None = None,
         metrics: PublisherMetrics | None = None,
+        shards: int = 1,
     ) -> None:
         self._journal = journal
         self._stream = stream
         self._status = status
+        self._shard = status.shard
+        self._counts = partition_counts(max(shards, status.shard + 1))
         self._messages = RecordMessages(status.shard)
         self._faults = faults or Faults()
         self._metrics = metrics or PublisherMetrics()
@@ -72,11 +75,11 @@ class Publisher:
         StreamError
             The stream cannot be used now; call again.
         """
-        self._stream.ensure_topics({topic: PARTITIONS[topic] for topic in TOPICS})
+        self._stream.ensure_topics({topic: self._counts[topic] for topic in TOPICS})
         epoch = next_epoch(self._journal)
-        self._writer = self._stream.writer(f"publisher-{self._status.shard}", epoch)
+        self._writer = self._stream.writer(f"publisher-{self._shard}", epoch)
         try:
-            self._resume = Resume(self._stream, self._journal)
+            self._resume = Resume(self._stream, self._journal, shard=self._shard)
         except BaseException:
             self._writer.close()
             self._writer = None
@@ -120,11 +123,12 @@ class Publisher:
 
     def save_checkpoint(self) -> None:
         """Note how far everything is stored, so that a loss in the stream is noticed."""
-        save_checkpoint(self._stream, self._journal, self._status.published_sequence)
+        published = self._status.published_sequence
+        save_checkpoint(self._stream, self._journal, published, self._shard)
 
     def trim(self, keep_messages: int) -> int:
         """Let the stream forget what is old and committed; return how many messages."""
-        return sum(self._stream.trim(partition, keep_messages) for partition in partitions())
+        return sum(self._stream.trim(at, keep_messages) for at in partitions(shard=self._shard))
 
     def close(self) -> None:
         if self._writer is not None:

@@ -1,16 +1,23 @@
 """The messages about whole journal records: the compiled encoder, and `stream_messages` for the
 commands that it leaves to it."""
 
+from collections.abc import Callable
 from struct import unpack_from
 from typing import Final
 
 from hotpath.runtime.publisher.message_encoder import MessageEncoder
-from hotpath.runtime.publisher.stream_messages import messages, trace_headers
+from hotpath.runtime.publisher.stream_messages import Headers, messages, trace_headers
 from shared.domain import records as r
 from shared.domain.reject_codes import CancelReason
 from shared.ports.event_stream import Message
 from shared.wire.journal import JournaledCommand, Record
-from shared.wire.stream_events import MARKET_DATA, ORDER_EVENTS, PARTITIONS, TRADE_EXECUTIONS
+from shared.wire.stream_events import (
+    MARKET_DATA,
+    ORDER_EVENTS,
+    PARTITIONS,
+    TRADE_EXECUTIONS,
+    first_partition,
+)
 
 _TOPICS: Final = (ORDER_EVENTS, TRADE_EXECUTIONS, MARKET_DATA)
 _EVENT_BYTES: Final = 8 * r.EVENT_WORDS
@@ -23,7 +30,8 @@ class RecordMessages:
         self._shard = shard
         partitions = (PARTITIONS[_TOPICS[0]], PARTITIONS[_TOPICS[1]], PARTITIONS[_TOPICS[2]])
         reasons = {int(reason): reason.name for reason in CancelReason}
-        self._encoder = MessageEncoder(shard, _TOPICS, partitions, reasons, Message, trace_headers)
+        make = _maker(shard) if shard else Message
+        self._encoder = MessageEncoder(shard, _TOPICS, partitions, reasons, make, trace_headers)
 
     def of(self, record: Record) -> list[Message]:
         """Return the messages in the order in which they are published."""
@@ -54,3 +62,13 @@ class RecordMessages:
             traces,
             tell,
         )
+
+
+def _maker(shard: int) -> Callable[[str, int, bytes, bytes, Headers], Message]:
+    """Return what makes a message in the partitions of a shard that is not the first."""
+    first = {topic: first_partition(topic, shard) for topic in _TOPICS}
+
+    def make(topic: str, partition: int, key: bytes, value: bytes, headers: Headers) -> Message:
+        return Message(topic, first[topic] + partition, key, value, headers)
+
+    return make

@@ -18,12 +18,14 @@ from hotpath.runtime.publisher.record_messages import RecordMessages
 from hotpath.runtime.publisher.resume import BATCH_BYTES, TOPICS, Resume
 from shared.ports.event_stream import EventStream, Message
 from shared.wire.journal import JournalError
-from shared.wire.stream_events import PARTITIONS
+from shared.wire.stream_events import partition_counts
 
 _PREFIX: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
 
 
-def republish(journal: Path, stream: EventStream, first_sequence: int, prefix: str) -> int:
+def republish(
+    journal: Path, stream: EventStream, first_sequence: int, prefix: str, shards: int = 1
+) -> int:
     """Publish from a sequence to the durable end into `{prefix}.{topic}`; return how many messages.
 
     Call it again after a failure: it goes on where the topics end, and adds what is new.
@@ -38,13 +40,15 @@ def republish(journal: Path, stream: EventStream, first_sequence: int, prefix: s
     if not _PREFIX.fullmatch(prefix):
         raise JournalError(f"{prefix!r} cannot begin a topic's name: lower case, digits, hyphens")
     namespace = f"{prefix}."
-    stream.ensure_topics({namespace + topic: PARTITIONS[topic] for topic in TOPICS})
-    writer = stream.writer(f"republisher-{prefix}", time.time_ns() // 1_000_000)
+    counts = partition_counts(shards)
+    stream.ensure_topics({namespace + topic: counts[topic] for topic in TOPICS})
+    with StatusFile(journal, create=False) as status:
+        durable, shard = status.durable_sequence, status.shard
+    writer = stream.writer(f"republisher-{prefix}-{shard}", time.time_ns() // 1_000_000)
     tail = JournalTail(journal)
     try:
-        with StatusFile(journal, create=False) as status:
-            durable, told = status.durable_sequence, RecordMessages(status.shard)
-        resume = Resume(stream, journal, namespace)
+        told = RecordMessages(shard)
+        resume = Resume(stream, journal, namespace, shard)
         place = resume.place or find_place(journal, first_sequence)
         if place is None or first_sequence > durable:
             raise JournalError(f"the journal does not hold sequence {first_sequence}")

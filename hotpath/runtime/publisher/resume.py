@@ -14,7 +14,7 @@ import msgspec
 from hotpath.runtime.journal.seek import JournalPlace, find_place
 from shared.ports.event_stream import EventStream, Message, StoredMessage, TopicPartition
 from shared.wire.journal import JournalError
-from shared.wire.stream_events import PARTITIONS, SETTLEMENT_EVENTS
+from shared.wire.stream_events import PARTITIONS, SETTLEMENT_EVENTS, first_partition
 
 TOPICS: Final = tuple(topic for topic in PARTITIONS if topic != SETTLEMENT_EVENTS)
 POSITION_FILE: Final = "publisher.position"
@@ -42,9 +42,12 @@ class _Checkpoint(msgspec.Struct):
 _decode = msgspec.json.Decoder(_Place).decode
 
 
-def partitions(namespace: str = "") -> list[TopicPartition]:
+def partitions(namespace: str = "", shard: int = 0) -> list[TopicPartition]:
+    """Return the partitions that a shard's publisher writes, and nobody else."""
     return [
-        TopicPartition(namespace + topic, n) for topic in TOPICS for n in range(PARTITIONS[topic])
+        TopicPartition(namespace + topic, first_partition(topic, shard) + n)
+        for topic in TOPICS
+        for n in range(PARTITIONS[topic])
     ]
 
 
@@ -67,8 +70,11 @@ class _End:
 class Resume:
     """What the stream holds already of one shard's messages."""
 
-    def __init__(self, stream: EventStream, journal: Path, namespace: str = "") -> None:
-        ends = {at: _end(stream.read_last(at)) for at in partitions(namespace)}
+    def __init__(
+        self, stream: EventStream, journal: Path, namespace: str = "", shard: int = 0
+    ) -> None:
+        self._partitions = partitions(namespace, shard)
+        ends = {at: _end(stream.read_last(at)) for at in self._partitions}
         self._ends = {at: end for at, end in ends.items() if end is not None}
         self.last_sequence = max((end.sequence for end in self._ends.values()), default=0)
         # A checkpoint is of the publisher's own topics.
@@ -118,15 +124,15 @@ class Resume:
             return None
         lost = [
             self._ends[at].sequence if at in self._ends else 1
-            for at in partitions()
+            for at in self._partitions
             if noted.get(_name(at), 0) > stream.end_offset(at)
         ]
         return min(lost) if lost else None
 
 
-def save_checkpoint(stream: EventStream, journal: Path, sequence: int) -> None:
+def save_checkpoint(stream: EventStream, journal: Path, sequence: int, shard: int = 0) -> None:
     """Note where the partitions end, so that the next start notices if one has lost messages."""
-    ends = {_name(partition): stream.end_offset(partition) for partition in partitions()}
+    ends = {_name(at): stream.end_offset(at) for at in partitions(shard=shard)}
     replacement = journal / f"{POSITION_FILE}.new"
     replacement.write_bytes(msgspec.json.encode(_Checkpoint(sequence, ends)))
     replacement.replace(journal / POSITION_FILE)

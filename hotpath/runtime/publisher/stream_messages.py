@@ -42,7 +42,7 @@ def messages(shard: int, command: JournaledCommand) -> list[tuple[int, Message]]
     headers = trace_headers(command.trace) if command.trace else ()
     found = []
     for topic, key, event in (*_of_each_event(told), *_of_markets(told)):
-        partition = s.partition_of(topic, key)
+        partition = s.partition_of(topic, key, shard)
         message = Message(topic, partition, str(key).encode(), _encode(event), headers)
         found.append((event.index, message))
     return found

@@ -11,7 +11,7 @@ from infra.local.consumers.routes import Route, read_resends, read_routes
 from infra.local.consumers.service import Consumers, Wiring
 from infra.local.errors import StackError
 from shared.streams import open_stream
-from shared.wire.stream_events import PARTITIONS
+from shared.wire.stream_events import partition_counts
 
 
 def main() -> int:
@@ -24,17 +24,18 @@ def main() -> int:
     template = packaging.read_template()
     routes = read_routes(template)
     stream = open_stream(stack.stream_url)
-    stream.ensure_topics(PARTITIONS)
+    partitions = partition_counts(stack.shards)
+    stream.ensure_topics(partitions)
     arn = template["Parameters"]["StreamClusterArn"]["Default"]
     wiring = Wiring(
         stream=stream,
-        partitions=PARTITIONS,
+        partitions=partitions,
         source=EventSource(arn, stack.stream_url.partition("://")[2]),
         functions=aws.functions(stack),
         queues=aws.sqs(stack),
         names=deploy.require(stack).functions | _queues(stack, routes),
         status_port=stack.port("consumers"),
-        engine_health_url=stack.engine_health_url,
+        engine_health_urls=[stack.engine_health(shard) for shard in range(stack.shards)],
     )
     consumers = Consumers(wiring, routes, read_resends(template))
     stopping = threading.Event()

@@ -34,7 +34,7 @@ class Wiring:
     queues: "SQSClient"
     names: Mapping[str, str]  # physical names of functions and URLs of queues, by logical id
     status_port: int
-    engine_health_url: str = ""  # empty: no engine to watch
+    engine_health_urls: Sequence[str] = ()  # of the engines to watch
 
 
 class Consumers:
@@ -56,9 +56,9 @@ class Consumers:
                 self.progress.append(progress)
                 poller = PartitionPoller(wiring.stream, target, progress, self._stop)
                 self._threads.append(poller.thread)
-        if wiring.engine_health_url:
+        for url in wiring.engine_health_urls:
             watch = EngineWatch(
-                wiring.engine_health_url,
+                url,
                 lambda: resend_all(wiring.functions, resends, wiring.names),
                 self._stop,
             )

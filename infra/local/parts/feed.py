@@ -14,6 +14,7 @@ def feed(settings: Settings) -> Part:
         "hotpath.feed",
         environment={
             "STREAM_URL": settings.stream_url,
+            "TRADING_SHARDS": str(settings.shards),
             "FEED_LISTEN": settings.address("feed"),
             "FEED_STATE": str(folder),
         },
