@@ -214,7 +214,7 @@ def test_others_trade_on_while_a_long_absence_is_made_up_for(tmp_path: Path) -> 
                 member.send(frames.encode_logon(frames.Logon(frames.MEMBER, token, False, after)))
                 placed = service.submit(limit_order(3, 1, r.BUY, 50, 1))
                 count = 0
-                while (frame := member.next())[4] != frames.LOGON_ACCEPTED:
+                while member.next()[4] != frames.LOGON_ACCEPTED:
                     count += 1
     assert kinds(placed) == [r.ORDER_ACCEPTED]
     assert count == 6_000

@@ -18,6 +18,7 @@ from shared.domain.records import (
 from shared.wire.ring import ANSWER_PREFIX_WORDS, REFUSAL, REFUSAL_WORDS, RESULT, RingBroken
 
 _LOW_HALF: Final = 0xFFFF_FFFF
+_HIGH_HALF: Final = -0x1_0000_0000  # as a signed word
 
 
 @final
@@ -154,7 +155,7 @@ def _mask(out: vec[i64], start: i64, end: i64, account: i64) -> None:
             else:
                 out[at + E_ID] = 0
             if both >> 32 == account:
-                keep |= _LOW_HALF << 32
+                keep |= _HIGH_HALF
             else:
                 out[at + E_CONTRA_ID] = 0
             out[at + E_ACCOUNT] = both & keep
