@@ -1,6 +1,6 @@
 # Every command of this checkout. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help planted-faults setup chaos fuzz-api demo up down status test test-kafka-outages lint format bench fuzz-core wheel ci generate generated lock coverage clean synth
+.PHONY: help fuzz-frames planted-faults setup chaos fuzz-api demo up down status test test-kafka-outages lint format bench fuzz-core wheel ci generate generated lock coverage clean synth
 BIN := .venv/bin
 PYTEST_ARGS ?=
 
@@ -57,6 +57,9 @@ fuzz-core: setup ## compare the core with the naive market: COMMANDS=10000000 SE
 
 fuzz-api: setup ## send requests made from the API's document: CASES=20000
 	@API_CASES=$(or $(CASES),2000) $(BIN)/python -m pytest tests/security $(PYTEST_ARGS)
+
+fuzz-frames: setup ## throw mutated frames at a real engine, sockets and rings: FRAMES=10000000
+	@$(BIN)/python -m tests.fuzz --frames $(or $(FRAMES),50000) $(if $(SEED),--seed $(SEED))
 
 planted-faults: setup ## put lines of the core wrong: the fuzzer finds each
 	@$(BIN)/python -m tests.reference.planted_faults

@@ -4,7 +4,7 @@ from typing import final
 
 from mypy_extensions import i64
 
-from hotpath.core import book
+from hotpath.core import book, sweeping
 from hotpath.core.ids import FIRST_ADMINISTRATIVE_ID
 from hotpath.core.layout import (
     A_CURRENCY,
@@ -37,6 +37,7 @@ from hotpath.core.layout import (
 )
 from hotpath.core.promises import cash_left, margin_value
 from hotpath.core.state import State
+from hotpath.core.sweeps import Sweep
 from shared.domain.ids import MAX_ACCOUNT_ID, MAX_INSTRUMENT_ID
 from shared.domain.records import BUY, SELL
 
@@ -149,6 +150,16 @@ class Queries:
             return None
         order: i64 = self.state.open_order(order_id)
         return None if order == 0 else self._order_row(order)
+
+    def orders_of_session(self, session: int) -> int:
+        """Return how many open orders leave when a session ends."""
+        sweep = Sweep(self.state.orders.clock, 0)
+        sweep.session = session
+        return int(sweeping.count(self.state, sweep))
+
+    def is_session_throttled(self, session: int) -> bool:
+        """Return whether a throttle was set for a session; what it sends has to name it."""
+        return self.state.sessions.find(session) != 0
 
     def first_sequence(self, id_: int) -> int:
         """Return the sequence of the accepted command that used an id first; 0: none did."""

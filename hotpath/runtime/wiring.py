@@ -111,6 +111,7 @@ class _Engine:
             facts,
             config.queue_commands,
             config.journal,
+            self._core.engine.queries,
         )
         self._health.gateway, self._health.journal = self._gateway, self._journal
         repeats = Repeats(JournalIndex(config.journal), self._core)

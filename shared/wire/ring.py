@@ -10,8 +10,8 @@ words, and each trusts the other's only after a check.
                REQUEST_HEAD, ANSWER_TAIL, ENGINE_SLEEPS (the engine does)
     request    words of the record 16 bits | flags 16 bits (1: a trace), request,
                trace: 3 words, if flagged, command: 8 or 16 words, or a batch
-    result     words of the record 32 bits | kind 8 | flags 8 (1: repeat), request, sequence,
-               time ns, events: 8 words each, in a repeat the order: 7 words
+    result     words of the record 32 bits | kind 8 | flags 8 (1: repeat, 2: cut), request,
+               sequence, time ns, events: 8 words each, in a repeat the order: 7 words
     refusal    words of the record 32 bits | kind 8, request, gateway code
 
 The order of stores that this needs is what x86-64 promises; the gateway attaches no ring elsewhere.
@@ -37,7 +37,8 @@ W_ANSWER_TAIL: Final = 64
 W_ENGINE_SLEEPS: Final = 80
 
 MIN_REQUEST_WORDS: Final = 1 << 11  # the longest batch fits
-MIN_ANSWER_WORDS: Final = 1 << 17  # the longest answer fits
+MIN_ANSWER_WORDS: Final = 1 << 17
+MAX_ANSWER_EVENT_WORDS: Final = (1 << 17) - 64  # with these an answer fits into every queue
 MAX_QUEUE_WORDS: Final = 1 << 20
 REQUEST_QUEUE_WORDS: Final = 1 << 17  # what a client asks for when it does not say
 ANSWER_QUEUE_WORDS: Final = 1 << 18
@@ -48,6 +49,7 @@ REQUEST_PREFIX_WORDS: Final = 2
 RESULT: Final = 1
 REFUSAL: Final = 2
 FLAG_REPEAT: Final = 1
+FLAG_CUT: Final = 2  # more events than an answer holds: the journal and the stream have them
 ANSWER_PREFIX_WORDS: Final = 4
 REFUSAL_WORDS: Final = 3
 

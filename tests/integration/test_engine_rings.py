@@ -142,6 +142,19 @@ def test_a_member_has_its_own_orders_only_and_sees_nobody_else(engine: EnginePro
             client.submit(CancelOrder(1, member_order_id(2, 1), INSTRUMENT))
 
 
+def test_a_member_that_trades_with_itself_by_ring_sees_both_sides(engine: EngineProcess) -> None:
+    member = ShmEngineClient(
+        engine.address, lambda: engine.issuer.member(1), session_kind=frames.MEMBER
+    )
+    with member as client:
+        client.submit(limit_order(1, 1, r.SELL, 100, 5))
+        trade = client.submit(limit_order(1, 2, r.BUY, 100, 3)).events[-1]
+    assert (trade.kind, trade.words[r.E_ACCOUNT]) == (r.TRADE_EXECUTED, 1 | 1 << 32)
+    assert trade.words[r.E_ID] == member_order_id(1, 2)
+    assert trade.words[r.E_CONTRA_ID] == member_order_id(1, 1)
+    assert trade.words[r.E_LEAVES] == 2 << 32
+
+
 def test_a_member_is_told_of_what_came_by_ring(engine: EngineProcess) -> None:
     async def run() -> list[int]:
         member = await MemberSession.connect(engine.address, engine.issuer.member(1))

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
+from hotpath.runtime.gateway.parts import SessionRules
 from hotpath.runtime.gateway.resend import Resend
 from hotpath.runtime.gateway.session import Session
 from shared.domain.commands import MassCancel
+from shared.domain.extended_orders import Disconnect
 from shared.wire import frames
 from shared.wire.frames import FrameError, GatewayCode
 from shared.wire.journal import JournalError
@@ -49,9 +51,10 @@ class _Joining:
 class Members:
     """All logins since the engine started."""
 
-    def __init__(self, gateway: Gateway, journal: Path) -> None:
+    def __init__(self, gateway: Gateway, journal: Path, rules: SessionRules) -> None:
         self._gateway = gateway
         self._journal = journal
+        self._rules = rules
         self.open: dict[int, Session] = {}  # accepted sessions, by account
         self._last: dict[int, Session] = {}  # each login's newest session, open or ended
         self._joining: list[_Joining] = []
@@ -77,7 +80,7 @@ class Members:
         for joining in [it for it in self._joining if it.session.account_id == account]:
             self._gateway.end(joining.session, GatewayCode.TAKEN_OVER, "a newer logon came")
         if before is not None and not before.is_closing:
-            before.cancels_on_disconnect = False  # the login goes on
+            before.is_login = False  # that goes on
             self._gateway.end(before, GatewayCode.TAKEN_OVER, "the login has logged on again")
         self.open.pop(account, None)
         resend = None if after is None else Resend(self._journal, account, after)
@@ -106,16 +109,16 @@ class Members:
             self._joining.remove(joining)
             if joining.resend is not None:
                 joining.resend.close()
-        if session.cancels_on_disconnect and not session.is_joining and not self.is_stopping:
-            session.cancels_on_disconnect = False
+        if session.is_login and not self.is_stopping:
+            session.is_login = False
             self._leaving.append(session)
 
     def advance(self) -> None:
         """Bring everybody who comes or goes a step further."""
         for session in [it for it in self._leaving if it.queued == 0]:
             self._leaving.remove(session)
-            words = MassCancel(session.account_id, 0).words()
-            self._gateway.queue(session, frames.encode_command(0, words))
+            for words in self._cancels(session):
+                self._gateway.queue(session, frames.encode_command(0, words))
         for joining in list(self._joining):
             try:
                 self._join(joining)
@@ -144,8 +147,16 @@ class Members:
                 next_request = resend.last_request + 1
             resend.close()
         self._joining.remove(joining)
-        session.is_joining = False
+        session.is_joining, session.is_login = False, True
         session.next_request = next_request
         self.open[session.account_id] = session
         self._last[session.account_id] = session
         self._gateway.accept_logon(session, next_request)
+
+    def _cancels(self, session: Session) -> list[list[int]]:
+        """Return the words of the command that cancels what leaves with a session, if any does."""
+        if session.cancels_on_disconnect:
+            return [MassCancel(session.account_id, 0).words()]
+        if self._rules.orders_of_session(session.account_id):
+            return [Disconnect(session.account_id).words()]
+        return []

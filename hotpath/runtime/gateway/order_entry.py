@@ -9,10 +9,11 @@ from typing import Final
 
 from hotpath.runtime.gateway.authority import may_command, may_query
 from hotpath.runtime.gateway.members import Members
-from hotpath.runtime.gateway.parts import EngineFacts, RingHost, Watcher
+from hotpath.runtime.gateway.parts import EngineFacts, RingHost, SessionRules, Watcher
 from hotpath.runtime.gateway.privacy import accounts_of, is_known_id, masked
 from hotpath.runtime.gateway.repeats import Repeat
 from hotpath.runtime.gateway.session import Session
+from hotpath.runtime.gateway.stamping import with_session
 from hotpath.runtime.metrics import Metrics
 from hotpath.runtime.stream_bound import ORDERS
 from shared.domain import records as r
@@ -48,6 +49,7 @@ class Gateway:
         facts: EngineFacts,
         queue_commands: int,
         journal: Path,
+        rules: SessionRules,
     ) -> None:
         self._listener = listener
         self._verifier = verifier
@@ -60,7 +62,8 @@ class Gateway:
         self.sessions: dict[int, Session] = {}
         self.commands: deque[PendingCommand] = deque()
         self.queries: list[PendingQuery] = []
-        self.logins = Members(self, journal)
+        self._rules = rules
+        self.logins = Members(self, journal, rules)
         self.members = self.logins.open  # by account
         self.ring_host: RingHost | None = None
         self._touched: dict[int, Session] = {}  # those with something to send
@@ -189,6 +192,8 @@ class Gateway:
         if not may_command(session, kind, account_id, command_id):
             self._refuse(session, request, GatewayCode.NOT_AUTHORISED, "not allowed here")
             return
+        if kind in ORDERS:
+            frame = self._with_session(session, frame)
         limit = self._queue_commands
         if kind in _CANCELS:
             limit *= 2  # cancels are taken when new orders no longer are
@@ -200,6 +205,12 @@ class Gateway:
             return
         session.queued += 1
         self.commands.append((session, request, frame))
+
+    def _with_session(self, session: Session, frame: bytes) -> bytes:
+        if session.kind != frames.MEMBER:
+            return with_session(frame, 0, is_throttled=False)
+        number = session.account_id
+        return with_session(frame, number, self._rules.is_session_throttled(number))
 
     def queue(self, session: Session, frame: bytes) -> None:
         """Queue a command of the gateway's own, whatever else waits."""

@@ -16,6 +16,14 @@ class EngineFacts:
     is_compiled: bool
 
 
+class SessionRules(Protocol):
+    """What the core knows of sessions, by their numbers."""
+
+    def is_session_throttled(self, session: int) -> bool: ...
+
+    def orders_of_session(self, session: int) -> int: ...
+
+
 class Watcher(Protocol):
     """The readiness loop as the gateway needs it."""
 

@@ -28,6 +28,7 @@ class Session:
     wants_write: bool = False  # the epoll set watches for room to send
     # Of members: shared/wire/frames.py tells what the numbers are.
     is_joining: bool = False  # the logon is not accepted yet
+    is_login: bool = False  # a member's, and no newer session has taken over
     cancels_on_disconnect: bool = False
     has_ring: bool = False
     next_request: int = 0  # number of the next command; 0: any

@@ -6,7 +6,8 @@ from librt.vecs import vec
 from mypy_extensions import i64
 
 from hotpath.core.words import zeros
-from hotpath.runtime.rings.batch import ENTRY_WORDS, RingBatch, RingEnd, accounts_of
+from hotpath.runtime.rings.batch import ENTRY_WORDS, RingBatch, RingEnd
+from hotpath.runtime.rings.commands import accounts_of
 from shared.domain.records import (
     E_ACCOUNT,
     E_CONTRA_ID,
@@ -17,9 +18,18 @@ from shared.domain.records import (
     TRADE_CORRECTED,
     TRADE_EXECUTED,
 )
-from shared.wire.ring import ANSWER_PREFIX_WORDS, REFUSAL, REFUSAL_WORDS, RESULT, RingBroken
+from shared.wire.ring import (
+    ANSWER_PREFIX_WORDS,
+    FLAG_CUT,
+    MAX_ANSWER_EVENT_WORDS,
+    REFUSAL,
+    REFUSAL_WORDS,
+    RESULT,
+    RingBroken,
+)
 
 _LOW_HALF: Final = 0xFFFF_FFFF
+_HIGH_HALF: Final = -0x1_0000_0000  # as a signed word
 
 
 @final
@@ -87,15 +97,18 @@ class RingAnswers:
                 out[at + 2] = batch.first_sequence + number
                 out[at + 3] = batch.time_ns
                 at += ANSWER_PREFIX_WORDS
+                shown: i64 = min(size, MAX_ANSWER_EVENT_WORDS)
                 index: i64 = 0
-                while index < size:
+                while index < shown:
                     out[at + index] = events[event + index]
                     index += 1
                 if ring.account_id != 0:
-                    at = _mask(out, at, at + size, ring.account_id)
+                    at = _mask(out, at, at + shown, ring.account_id)
                 else:
-                    at += size
+                    at += shown
                 out[head] = (at - head) | RESULT << 32
+                if shown < size:
+                    out[head] = out[head] | FLAG_CUT << 40
             event += size
             number += 1
         return at
@@ -156,7 +169,7 @@ def _mask(out: vec[i64], start: i64, end: i64, account: i64) -> i64:
         if both & _LOW_HALF == account:
             keep |= _LOW_HALF
         if both >> 32 == account:
-            keep |= _LOW_HALF << 32
+            keep |= _HIGH_HALF
         if both != 0 and keep == 0:
             index: i64 = 0
             while index < EVENT_WORDS:

@@ -17,6 +17,7 @@ from hotpath.core.engine import Engine
 from hotpath.core.lengths import words_at
 from hotpath.core.words import zeros
 from hotpath.runtime.batch import CONTINUES_A_BATCH
+from hotpath.runtime.rings.commands import accounts_of, copy_command
 from shared.domain.records import (
     BATCH,
     C_ACCOUNT,
@@ -27,12 +28,8 @@ from shared.domain.records import (
     C_TIME_NS,
     COMMAND_WORDS,
     CONTINUE,
-    E_ACCOUNT,
-    E_PRICE,
     EVENT_WORDS,
     EXTENDED_COMMAND_WORDS,
-    KILL_ACCOUNT,
-    KILL_SWITCH_CHANGED,
     MAX_BATCH,
     REJECTED,
 )
@@ -230,10 +227,9 @@ class RingBatch:
         engine = self.engine
         words = self._words
         used: i64 = self.used
-        index: i64 = 0
-        while index < size:
-            words[used + index] = read_i64_le(inbox, (start + index) * 8)
-            index += 1
+        session: i64 = ring.account_id
+        extends: bool = session != 0 and engine.queries.is_session_throttled(session)
+        size = copy_command(words, used, inbox, start, size, session, extends)
         number: i64 = self.count
         words[used + C_REQUEST] = request if ring.account_id != 0 else 0
         before: i64 = engine.event_words
@@ -357,14 +353,6 @@ class RingBatch:
             at = end
             number += 1
         return found
-
-
-def accounts_of(words: vec[i64], event: i64) -> i64:
-    """Return the accounts that an event concerns, two in halves of the word; 0 is everybody."""
-    kind: i64 = words[event] & 0xFF
-    if kind == KILL_SWITCH_CHANGED and words[event + E_PRICE] != KILL_ACCOUNT:
-        return 0  # the number is a group's
-    return words[event + E_ACCOUNT]
 
 
 def _copy(into: vec[i64], at: i64, source: vec[i64], count: i64) -> i64:
