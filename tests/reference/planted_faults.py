@@ -59,6 +59,13 @@ FAULTS = (
     Fault("trial", "self.traded += lots", "self.traded += leaves"),
     Fault("entering", "would_trade() < least", "would_trade() <= least"),
     Fault("matching", "instruments[instrument + I_HIGH] = price", "pass"),
+    Fault("state", "(events - 1) // self.events_of_number", "events // self.events_of_number"),
+    Fault(
+        "sorting",
+        "pairs[at])\n        at += 2\n    return highest",
+        "pairs[0])\n        at += 2\n    return highest",
+    ),
+    Fault("restore_orders", "count + rank + 1", "count + 1"),
 )
 
 

@@ -22,6 +22,7 @@ from shared.wire.journal import (
     JournalDamaged,
     JournalError,
     SegmentHeader,
+    decode_record,
     decode_segment_header,
     encode_batch,
     encode_epoch,
@@ -109,6 +110,14 @@ def test_a_record_larger_than_a_segment_gets_a_segment_of_its_size(tmp_path: Pat
     writer.append(batch(201), 2)
     writer.close()
     assert scan(tmp_path).next_sequence == 203
+
+
+def test_a_record_holds_the_uncross_of_a_large_book() -> None:
+    events = bytes(64) * 600_000
+    data = encode_batch(1, 1, [600_000], bytes(64), events)
+    record = decode_record(data)
+    assert record is not None
+    assert len(record.event_bytes()) == len(events)
 
 
 def test_a_tail_cut_at_any_byte_is_dropped_and_written_over(tmp_path: Path) -> None:

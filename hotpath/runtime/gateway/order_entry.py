@@ -30,6 +30,7 @@ _READ_BYTES: Final = 64 << 10
 _ACCEPTS_A_TURN: Final = 8  # each may bring a signature to check
 _CANCELS: Final = (r.CANCEL_ORDER, r.MASS_CANCEL)
 _NO_NUMBER: Final = bytes(8)
+_MAX_RESULT_BYTES: Final = frames.MAX_ANSWER_BYTES // 2  # of events; a large auction has more
 _NUMBER_AT: Final = frames.COMMAND_PREFIX_BYTES + 8 * r.C_REQUEST
 
 
@@ -250,7 +251,7 @@ class Gateway:
             session.last_number = sequence
             frame = frames.encode_result(request, sequence, time_ns, shown, numbers=numbers)
         else:
-            frame = frames.encode_result(request, sequence, time_ns, events)
+            frame = frames.encode_result(request, sequence, time_ns, events[:_MAX_RESULT_BYTES])
         self.send(session, frame)
         if self.members:
             self.report(session, sequence, time_ns, events)
