@@ -101,8 +101,14 @@ def limits_of(uow: UnitOfWork, account_id: int) -> KnownLimits | None:
 
 
 def store_engine_limits(uow: UnitOfWork, events: Iterable[RiskEvent]) -> None:
-    """Keep the limits that the engine tells of, the newest of each account."""
+    """Keep the limits that the engine tells of, the newest of each account.
+
+    Every engine is told of an account's limits, and sequences of different ones cannot be
+    compared, so it is the first one's word that counts.
+    """
     for event in events:
+        if event.shard != 0:
+            continue
         uow.connection.execute(
             "insert into risk.engine_limits as l (account_id, max_order_lots, "
             "max_order_value_minor, max_position_lots, max_open_orders, engine_sequence) "
