@@ -26,6 +26,7 @@ from functions.orders.models import (
 from functions.orders.service import (
     Changed,
     ClientOrderIdReused,
+    LinkedElsewhere,
     NotFound,
     NotOpen,
     Refused,
@@ -102,6 +103,11 @@ def place_order(body: PlaceOrderRequest) -> Response[OrderAnswer]:
             time_ns=now_ns,
         )
     )
+    if isinstance(outcome, LinkedElsewhere):
+        detail = "The other order is of an instrument that another engine trades."
+        raise _refused_at_the_edge(
+            Refusal("linked_order_on_other_shard", "linked_order_id", detail)
+        )
     if isinstance(outcome, ClientOrderIdReused):
         raise Problem(409, "client_order_id_reused", "It names another order of this account.")
     if isinstance(outcome, Repeated):

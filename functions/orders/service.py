@@ -55,6 +55,11 @@ class ClientOrderIdReused:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkedElsewhere:
+    """The order that it is linked with trades at another engine."""
+
+
+@dataclass(frozen=True, slots=True)
 class Changed:
     order: StoredOrder
 
@@ -82,13 +87,18 @@ class OrderService:
     """Use cases over one database and one engine."""
 
     def __init__(
-        self, source: PoolSource, engine: Callable[[], Engine], clock: Clock | None = None
+        self,
+        source: PoolSource,
+        engine: Callable[[], Engine],
+        clock: Clock | None = None,
+        shard_of: Callable[[int], int] = lambda instrument_id: 0,
     ) -> None:
         self._source = source
         self._engine = engine
         self._clock = clock or SystemClock()
+        self._shard_of = shard_of
 
-    def place(self, order: NewOrder) -> Placed | Repeated | ClientOrderIdReused:
+    def place(self, order: NewOrder) -> Placed | Repeated | ClientOrderIdReused | LinkedElsewhere:
         """Store an order, then send it.
 
         Raises
@@ -97,6 +107,8 @@ class OrderService:
             Nothing was sent; the order may be stored, and is then sent later.
         """
         with UnitOfWork(self._source) as uow:
+            if self._is_linked_elsewhere(uow, order):
+                return LinkedElsewhere()
             stored = store.insert_new(uow, order)
             uow.commit()
         if stored is None:
@@ -180,6 +192,15 @@ class OrderService:
         """Return an account's own orders, newest first."""
         with UnitOfWork(self._source) as uow:
             return store.find_page(uow, account_id, wanted)
+
+    def _is_linked_elsewhere(self, uow: UnitOfWork, order: NewOrder) -> bool:
+        told = order.terms.instructions
+        if told is None or not told.linked_order_id:
+            return False
+        linked = store.find(uow, order.account_id, int(told.linked_order_id))
+        return linked is not None and self._shard_of(linked.terms.instrument_id) != self._shard_of(
+            order.terms.instrument_id
+        )
 
     def _repeated(self, order: NewOrder) -> Repeated | ClientOrderIdReused:
         """Return the first request's order, once it has an answer or the wait is over."""

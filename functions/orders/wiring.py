@@ -3,7 +3,7 @@
 from functools import cache
 
 from functions.orders.service import OrderService
-from shared.edge.engine import engine
+from shared.edge.engine import engine, shard_of
 from shared.edge.settings import dsn
 
 
@@ -15,4 +15,4 @@ def source() -> str:
 @cache
 def service() -> OrderService:
     """Return this process's order service."""
-    return OrderService(source, engine)
+    return OrderService(source, engine, shard_of=shard_of)

@@ -101,19 +101,23 @@ def limits_of(uow: UnitOfWork, account_id: int) -> KnownLimits | None:
 
 
 def store_engine_limits(uow: UnitOfWork, events: Iterable[RiskEvent]) -> None:
-    """Keep the limits that the engine tells of, the newest of each account."""
+    """Keep the limits that the engine tells of, the newest of each account.
+
+    Every engine tells of them, and sequences of different ones cannot be compared, so the word of
+    the one with the lowest number counts.
+    """
     for event in events:
         uow.connection.execute(
             "insert into risk.engine_limits as l (account_id, max_order_lots, "
-            "max_order_value_minor, max_position_lots, max_open_orders, engine_sequence) "
-            "values (%s, %s, %s, %s, %s, %s) on conflict (account_id) do update set "
+            "max_order_value_minor, max_position_lots, max_open_orders, engine_sequence, shard) "
+            "values (%s, %s, %s, %s, %s, %s, %s) on conflict (account_id) do update set "
             "max_order_lots = excluded.max_order_lots, "
             "max_order_value_minor = excluded.max_order_value_minor, "
             "max_position_lots = excluded.max_position_lots, "
             "max_open_orders = excluded.max_open_orders, "
-            "engine_sequence = excluded.engine_sequence "
-            "where excluded.engine_sequence > l.engine_sequence",
-            (int(event.account_id), *event.limits, event.sequence),
+            "engine_sequence = excluded.engine_sequence, shard = excluded.shard "
+            "where (-excluded.shard, excluded.engine_sequence) > (-l.shard, l.engine_sequence)",
+            (int(event.account_id), *event.limits, event.sequence, event.shard),
         )
 
 

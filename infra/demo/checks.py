@@ -101,13 +101,17 @@ def orders_equal(evidence: Evidence) -> Verdict:
 
 def replay_hash(evidence: Evidence) -> Verdict:
     with engine_client(evidence.settings) as engine:
-        status = engine.status()
-    replayed = evidence.replayed_journal()
+        found = [engine.shard(number).status() for number in range(evidence.settings.shards)]
+    replayed = [evidence.replayed_journal(shard) for shard in range(len(found))]
     mask = (1 << 64) - 1  # one prints the hash as a signed word, the other as hexadecimal digits
-    same = replayed["sequence"] == status.sequence and (
-        int(replayed["state_hash"], 16) & mask == status.state_hash & mask
+    same = all(
+        again["sequence"] == status.sequence
+        and int(again["state_hash"], 16) & mask == status.state_hash & mask
+        for again, status in zip(replayed, found, strict=True)
     )
-    return same, f"{status.sequence} commands, {replayed['state_hash']}"
+    return same, ", ".join(
+        f"{again['sequence']} commands, {again['state_hash']}" for again in replayed
+    )
 
 
 def settled(evidence: Evidence, business_date: str) -> Verdict:

@@ -22,7 +22,7 @@ from shared.ports.engine import AccountView
 from shared.ports.event_stream import TopicPartition
 from shared.reference import instruments
 from shared.streams import open_stream
-from shared.wire.stream_events import PARTITIONS, TRADE_EXECUTIONS
+from shared.wire.stream_events import TRADE_EXECUTIONS, partition_counts
 
 Holdings = Mapping[tuple[int, str], int]  # (account, ISO 4217 code or ISIN) to minor units or lots
 
@@ -110,7 +110,8 @@ class Evidence:
     def journal_trades(self) -> tuple[int, int]:
         lots = [
             event[r.E_QUANTITY]
-            for _, _, record in JournalScan(self.settings.journal)
+            for journal in self.settings.journals
+            for _, _, record in JournalScan(journal)
             for command in record.commands()
             for event in command.events
             if event[r.E_HEADER] & 0xFF == r.TRADE_EXECUTED
@@ -122,7 +123,7 @@ class Evidence:
         try:
             lots = [
                 int(json.loads(value)["quantity_lots"])
-                for partition in range(PARTITIONS[TRADE_EXECUTIONS])
+                for partition in range(partition_counts(self.settings.shards)[TRADE_EXECUTIONS])
                 for _, value in messages(stream, TopicPartition(TRADE_EXECUTIONS, partition))
             ]
         finally:
@@ -146,12 +147,13 @@ class Evidence:
                 for order in engine.open_orders(account_id)
             }
 
-    def replayed_journal(self) -> dict[str, Any]:
-        """Replay the journal in a process of its own, as an auditor would."""
+    def replayed_journal(self, shard: int) -> dict[str, Any]:
+        """Replay a shard's journal in a process of its own, as an auditor would."""
         environment = {**os.environ, "TRADING_STATE": str(self.settings.state)}
         environment.pop("TRADING_PORT", None)
+        command = ("journal", "verify", "--json", "--shard", str(shard))
         done = subprocess.run(
-            [sys.executable, "-m", "infra.cli.main", "journal", "verify", "--json"],
+            [sys.executable, "-m", "infra.cli.main", *command],
             env=environment,
             capture_output=True,
             text=True,

@@ -79,17 +79,16 @@ def log_in(settings: Settings, name: str) -> str:
 
 
 @contextmanager
-def engine_client(
-    settings: Settings, timeout_ms: int = _TIMEOUT_MS
-) -> Iterator[SyncEngineClient | ShardedEngine]:
+def engine_client(settings: Settings, timeout_ms: int = _TIMEOUT_MS) -> Iterator[ShardedEngine]:
     """Yield sessions with all engines that may do everything, as one: for set-up and tests."""
     tokens = service_tokens(keys.engine_signing_key(settings).encode(), SCOPES)
     clients = [
         SyncEngineClient(address, tokens, timeout_ms, shard=shard)
         for shard, address in enumerate(settings.engine_addresses)
     ]
-    several = ShardedEngine(clients, lambda number: instruments().shard_of(number, len(clients)))
-    with clients[0] if len(clients) == 1 else several as engine:
+    with ShardedEngine(
+        clients, lambda number: instruments().shard_of(number, len(clients))
+    ) as engine:
         yield engine
 
 

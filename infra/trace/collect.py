@@ -4,6 +4,7 @@ from infra.local import databases, deploy
 from infra.local.settings import Settings
 from infra.trace import hot_path, logs, reports, stores
 from infra.trace.model import Trace
+from shared.reference import instruments
 from shared.streams import open_stream
 
 
@@ -19,12 +20,13 @@ def collect(settings: Settings, order_id: int) -> Trace:
         raise UnknownOrder(f"order {order_id} is not known")
     trades = stores.trades(clearing, order_id)
     netting = stores.instructions(clearing, order_id, row["account_id"])
-    journal = hot_path.journal(settings.journal, order_id)
+    shard = instruments().shard_of(row["instrument_id"], settings.shards)
+    journal = hot_path.journal(settings.journal_of(shard), order_id)
     sequences = {hop.data["sequence"] for hop in journal}
     events = open_stream(settings.stream_url)
     try:
         messages = hot_path.stream(
-            events, order_id, row["account_id"], row["instrument_id"], sequences
+            events, order_id, row["account_id"], row["instrument_id"], sequences, shard
         )
     finally:
         events.close()

@@ -75,7 +75,12 @@ def _journal_hop(path: Path, command: JournaledCommand, events: list[EngineEvent
 
 
 def stream(
-    events: EventStream, order_id: int, account_id: int, instrument_id: int, sequences: set[int]
+    events: EventStream,
+    order_id: int,
+    account_id: int,
+    instrument_id: int,
+    sequences: set[int],
+    shard: int = 0,
 ) -> list[Hop]:
     """Return the messages of all topics that came from the order's commands or name the order."""
     hops = []
@@ -85,7 +90,8 @@ def stream(
         (MARKET_DATA, instrument_id),
         (SETTLEMENT_EVENTS, account_id),
     ):
-        partition = TopicPartition(topic, partition_of(topic, key))
+        its_shard = 0 if topic == SETTLEMENT_EVENTS else shard
+        partition = TopicPartition(topic, partition_of(topic, key, its_shard))
         for stored in stored_messages(events, partition):
             offset, value = stored.offset, stored.value
             message = json.loads(value)

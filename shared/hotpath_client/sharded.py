@@ -165,8 +165,8 @@ class ShardedEngine:
         answers: dict[int, _Answer] = {}
         failures: dict[int, EngineError] = {}
         with ThreadPoolExecutor(self.shards, "shard") as pool:
-            asked = {number: pool.submit(self._ask, number, call) for number in range(self.shards)}
-        for number, future in asked.items():
+            asked = [pool.submit(self._ask, number, call) for number in range(self.shards)]
+        for number, future in enumerate(asked):
             try:
                 answers[number] = future.result()
             except EngineError as error:
@@ -176,10 +176,8 @@ class ShardedEngine:
 
 def combined(parts: Sequence[CommandResult]) -> CommandResult:
     """Return the result of a command that every shard has answered."""
-    fresh = [part for part in parts if refusal_of(part) is not RejectCode.DUPLICATE_ID]
-    refused = [part for part in fresh if refusal_of(part) is not None]
-    decides = (refused or fresh or parts)[0]
-    return replace(decides, parts=tuple(parts))
+    refused = [part for part in parts if refusal_of(part) not in (None, RejectCode.DUPLICATE_ID)]
+    return replace((refused or parts)[0], parts=tuple(parts))
 
 
 def refusal_of(result: CommandResult) -> RejectCode | None:

@@ -45,7 +45,7 @@ class CommandResult:
     """A durable command's place in the journal and its events, in order.
 
     A command that is for several engines has each one's result in `parts`; the rest is that of the
-    part which decides: the first that refused, else the first that did not know it already.
+    first which refused it (DUPLICATE_ID is no refusal: it was carried out before), else of shard 0.
 
     For an order that was sent before, with the same terms, `is_repeat` is set: sequence and events
     are those of the first time, and `open_now` is what of the order rests now.

@@ -123,13 +123,13 @@ def event(code: RejectCode | None) -> EngineEvent:
     "codes, deciding",
     [
         ((None, None, None), 0),
-        ((RejectCode.DUPLICATE_ID, None, RejectCode.DUPLICATE_ID), 1),
+        ((RejectCode.DUPLICATE_ID, None, RejectCode.DUPLICATE_ID), 0),
         ((RejectCode.DUPLICATE_ID,) * 3, 0),
         ((None, RejectCode.DUPLICATE_ID, RejectCode.UNKNOWN_ACCOUNT), 2),
         ((RejectCode.CAPACITY, None, RejectCode.UNKNOWN_ACCOUNT), 0),
     ],
 )
-def test_a_refusal_decides_and_then_who_did_not_know_it(
+def test_a_refusal_decides_and_else_the_first_shard(
     codes: tuple[RejectCode | None, ...], deciding: int
 ) -> None:
     parts = [CommandResult(10 + n, 1, [event(code)], shard=n) for n, code in enumerate(codes)]
