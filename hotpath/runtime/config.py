@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-DURABILITIES: Final = ("os", "fsync")
+DURABILITIES: Final = ("os", "fsync", "replicated")
+SAME_HOST: Final = "same-host"
+OTHER_HOST: Final = "other-host"
 
 
 class ConfigError(Exception):
@@ -20,7 +22,10 @@ class EngineConfig:
     ENGINE_LISTEN           host:port of the order-entry protocol (port 0: any free one)
     ENGINE_HEALTH_LISTEN    host:port of /health and /metrics; empty: not served
     ENGINE_PUBLIC_KEY_FILE  PEM file of the key that tokens are verified with
-    TRADING_DURABILITY      os or fsync (default)
+    TRADING_DURABILITY      os, fsync (default), or replicated: to Kafka, by the replicator
+    STREAM_URL              mode replicated: the event stream, which must be Kafka
+    TRADING_STALL_MS        mode replicated: new orders are refused while a batch has waited for its
+                            copy for so long, default 1000
     TRADING_SYNC_MS         mode os: how often the journal is synced, default 10: what a power cut
                             takes; 0: when the system likes
     TRADING_MARK_MS         how often the state's hash is noted in the journal, default 1000; 0:
@@ -41,6 +46,7 @@ class EngineConfig:
     health_port: int | None
     public_key_file: Path
     durability: str
+    stall_ms: int
     sync_ms: int
     mark_ms: int
     shard: int
@@ -67,6 +73,7 @@ class EngineConfig:
             health_port=health_port,
             public_key_file=Path(_required(values, "ENGINE_PUBLIC_KEY_FILE")),
             durability=_durability(values),
+            stall_ms=_integer(values, "TRADING_STALL_MS", 1000, 1, 3_600_000),
             sync_ms=_integer(values, "TRADING_SYNC_MS", 10, 0, 60_000),
             mark_ms=_integer(values, "TRADING_MARK_MS", 1000, 0, 3_600_000),
             shard=_integer(values, "TRADING_SHARD", 0, 0, 63),
@@ -119,6 +126,36 @@ class PublisherConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplicatorConfig:
+    """
+    TRADING_JOURNAL           folder of the journal
+    STREAM_URL                kafka://host:port
+    TRADING_SHARD             as for the engine
+    TRADING_HEALTH_FILE       touched every second while the replicator lives; empty: none
+    REPLICATOR_HEALTH_LISTEN  host:port of /health, /ready and /metrics; empty: not served
+    """
+
+    journal: Path
+    stream_url: str
+    shard: int
+    health_file: Path | None
+    health_address: tuple[str, int] | None
+
+    @classmethod
+    def from_environment(cls, given: Mapping[str, str] | None = None) -> "ReplicatorConfig":
+        values = os.environ if given is None else given
+        health_file = values.get("TRADING_HEALTH_FILE")
+        name = "REPLICATOR_HEALTH_LISTEN"
+        return cls(
+            journal=Path(_required(values, "TRADING_JOURNAL")),
+            stream_url=_kafka_url(values),
+            shard=_integer(values, "TRADING_SHARD", 0, 0, 63),
+            health_file=Path(health_file) if health_file else None,
+            health_address=_address(values, name) if values.get(name) else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class FollowerConfig:
     """
     TRADING_JOURNAL            folder of the journal
@@ -150,19 +187,27 @@ class StandbyConfig:
     Everything that the engine is told, as it may become one, and:
 
     STANDBY_HEALTH_LISTEN   host:port of /health and /metrics while it stands by; empty: not served
-    TRADING_HUNG_MS         an engine whose heart has not beaten for so long is killed, default 1000
+    TRADING_HUNG_MS         an engine whose heart has not beaten for so long is killed, or shut out
+                            where it is on another host; default 1000
+    STANDBY_PLACEMENT       same-host (default): it follows the engine's own journal; other-host: it
+                            follows the journal's topic into a journal of its own (replicated only)
     """
 
     engine: EngineConfig
     health_address: tuple[str, int] | None
     hung_ms: int
+    placement: str
+    stream_url: str
 
     @classmethod
     def from_environment(cls, given: Mapping[str, str] | None = None) -> "StandbyConfig":
         values = os.environ if given is None else given
         name = "STANDBY_HEALTH_LISTEN"
+        engine = EngineConfig.from_environment(values)
         return cls(
-            engine=EngineConfig.from_environment(values),
+            engine=engine,
+            placement=_placement(values, engine.durability),
+            stream_url=values.get("STREAM_URL", ""),
             health_address=_address(values, name) if values.get(name) else None,
             hung_ms=_integer(values, "TRADING_HUNG_MS", 1000, 700, 600_000),
         )
@@ -179,7 +224,31 @@ def _durability(values: Mapping[str, str]) -> str:
     durability = values.get("TRADING_DURABILITY") or "fsync"
     if durability not in DURABILITIES:
         raise ConfigError(f"TRADING_DURABILITY={durability}: must be {' or '.join(DURABILITIES)}")
+    if durability == "replicated":
+        _kafka_url(values)
     return durability
+
+
+def _placement(values: Mapping[str, str], durability: str) -> str:
+    placement = values.get("STANDBY_PLACEMENT") or SAME_HOST
+    if placement not in (SAME_HOST, OTHER_HOST):
+        raise ConfigError(f"STANDBY_PLACEMENT={placement}: must be {SAME_HOST} or {OTHER_HOST}")
+    if placement == OTHER_HOST and durability != "replicated":
+        raise ConfigError(
+            f"STANDBY_PLACEMENT={OTHER_HOST} needs TRADING_DURABILITY=replicated: only Kafka can"
+            " shut out an engine on another host"
+        )
+    return placement
+
+
+def _kafka_url(values: Mapping[str, str]) -> str:
+    url = values.get("STREAM_URL", "")
+    if not url.startswith("kafka://"):
+        raise ConfigError(
+            f"TRADING_DURABILITY=replicated needs Kafka, and STREAM_URL={url or '(not set)'} is"
+            " none: give it kafka://host:port, or take TRADING_DURABILITY=fsync"
+        )
+    return url
 
 
 def _address(values: Mapping[str, str], name: str, default: str = "") -> tuple[str, int]:

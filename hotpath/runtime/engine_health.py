@@ -10,6 +10,7 @@ from hotpath.runtime.health import Document
 from hotpath.runtime.journal.status_file import OPEN, STATE_NAMES, StatusFile
 from hotpath.runtime.journal.writer import JournalWriter
 from hotpath.runtime.metrics import Metrics
+from hotpath.runtime.replication.gate import ReplicationGate
 
 
 class EngineHealth:
@@ -27,6 +28,7 @@ class EngineHealth:
         self.to_recover = 0
         self.gateway: Gateway | None = None
         self.journal: JournalWriter | None = None
+        self.gate: ReplicationGate | None = None
 
     def recovering(self, to_sequence: int) -> None:
         """Say that the journal is replayed, up to about this sequence."""
@@ -49,6 +51,7 @@ class EngineHealth:
             "durability": self._config.durability,
             "durable_sequence": status.durable_sequence,
             "published_sequence": status.published_sequence,
+            **({"copied_sequence": self.gate.copied_sequence} if self.gate else {}),
             "heartbeat_age_ms": age_ms,
         }
 
@@ -76,5 +79,6 @@ class EngineHealth:
                 "hash_mismatches": status.hash_mismatches,
                 "epoch": status.epoch,
                 "compiled": int(self._build.compiled),
+                "copied_sequence": self.gate.copied_sequence if self.gate else 0,
             }
         )

@@ -17,6 +17,7 @@ from hotpath.runtime.journal.marks import StateMarks
 from hotpath.runtime.journal.status_file import HALTED, OPEN, STOPPED, StatusFile
 from hotpath.runtime.journal.writer import JournalFailed, JournalWriter
 from hotpath.runtime.metrics import Metrics
+from hotpath.runtime.replication.gate import WAIT_MS, ReplicationGate
 from hotpath.runtime.rings.attached import Rings
 from hotpath.runtime.sequencer import Committed, Sequencer
 from hotpath.runtime.stream_bound import StreamBound
@@ -31,6 +32,7 @@ _TIDY_S: Final = 0.5
 _RINGS_NS: Final = 20_000  # how long the rings are looked at before the sockets have their turn
 _RING_SLEEP_S: Final = 0.002
 _JOIN_S: Final = 0.0005  # between two stretches of what is sent to a member again
+_STOP_WITHIN_S: Final = 3.0  # mode `replicated`: how long a stop waits for the last batch's copy
 
 
 class Readiness:
@@ -72,6 +74,7 @@ class EngineLoop:
         status: StatusFile,
         status_words: Callable[[], list[int]],
         stream_bound: StreamBound,
+        gate: ReplicationGate | None,
         metrics: Metrics,
         faults: Faults,
         spin: bool,
@@ -88,10 +91,12 @@ class EngineLoop:
         self._status = status
         self._status_words = status_words
         self._stream_bound = stream_bound
+        self._gate = gate
         self._metrics = metrics
         self._faults = faults
         self._spin = spin
         self._is_stopping = False
+        self._tidy_due_s = 0.0
         self._wake_in, self._wake_out = socket.socketpair()
 
     def stop_on_signals(self) -> None:
@@ -109,6 +114,9 @@ class EngineLoop:
     def run(self) -> int:
         """Return the process's exit code: 0 when stopped, 1 when the journal failed."""
         self._readiness.watch(self._listener.fileno(), write=False)
+        if self._gate is not None:
+            self._readiness.watch(self._gate.sleeper.descriptor, write=False)
+            self._gate.meanwhile = self._meanwhile
         self._gateway.durable_sequence = self._sequencer.sequence
         self._status.state = OPEN
         try:
@@ -121,12 +129,11 @@ class EngineLoop:
         return 0
 
     def _serve(self) -> None:
-        tidy_due = 0.0
         while not self._is_stopping or self._gateway.commands:
             now_s = time.monotonic()
-            if now_s >= tidy_due:
+            if now_s >= self._tidy_due_s:
                 self._tidy(now_s)
-                tidy_due = now_s + _TIDY_S
+                self._tidy_due_s = now_s + _TIDY_S
             busy = (
                 self._spin
                 or self._gateway.commands
@@ -146,6 +153,25 @@ class EngineLoop:
             if self._rings.are_there:
                 self._rings.serve(time.perf_counter_ns() + _RINGS_NS)
 
+    def _meanwhile(self) -> None:
+        """Hear the sessions, ask nothing of the core: while a batch waits for its copy.
+
+        Raises JournalFailed when the engine is told to stop and the copy does not come.
+        """
+        assert self._gate is not None
+        if self._is_stopping and self._gate.waited_s() > _STOP_WITHIN_S:
+            raise JournalFailed("told to stop while the journal is not copied")
+        ready = self._readiness.poll(0.0 if self._spin else WAIT_MS / 1000)
+        now_s = time.monotonic()
+        self._gateway.logins.is_held = True
+        self._read(ready, now_s)
+        if now_s >= self._tidy_due_s:
+            self._status.beat()
+            self._gateway.tidy(now_s)
+            self._tidy_due_s = now_s + _TIDY_S
+        self._gateway.logins.is_held = False
+        self._gateway.flush()
+
     def _sleep(self) -> list[tuple[int, int]]:
         """Wait for a socket. With rings, clients are told to send a frame behind a request."""
         rings = self._rings
@@ -162,7 +188,8 @@ class EngineLoop:
 
     def _read(self, ready: list[tuple[int, int]], now_s: float) -> None:
         gateway = self._gateway
-        gateway.order_refusal = self._stream_bound.refusal()
+        gate = self._gate
+        gateway.order_refusal = self._stream_bound.refusal() or (gate.refusal() if gate else "")
         for descriptor, events in ready:
             session = gateway.sessions.get(descriptor)
             if session is None:
@@ -170,6 +197,8 @@ class EngineLoop:
                     gateway.accept(now_s)
                 elif descriptor == self._wake_in.fileno():
                     self._wake_in.recv(64)
+                elif gate is not None and descriptor == gate.sleeper.descriptor:
+                    gate.sleeper.drain()
                 continue
             if events & select.EPOLLOUT:
                 gateway.write(session)
@@ -241,6 +270,8 @@ class EngineLoop:
 
     def _tidy(self, now_s: float) -> None:
         self._status.beat()
+        if self._gate is not None:
+            self._gate.check()
         self._rings.tidy(now_s)
         self._gateway.tidy(now_s)
         self._gateway.flush()

@@ -52,7 +52,8 @@ class Metrics:
         self.refusals: Counter[int] = Counter()  # by GatewayCode
         self.ack_latency = Histogram()  # from reading the batch to handing over its answers
         self.append_latency = Histogram()  # a batch is written to the journal
-        self.sync_latency = Histogram()  # and made durable
+        self.sync_latency = Histogram()  # and synced
+        self.copy_latency = Histogram()  # and copied to Kafka, in mode `replicated`
 
     def text(self, gauges: Mapping[str, int]) -> str:
         """Return everything in Prometheus' text format."""
@@ -65,6 +66,7 @@ class Metrics:
         lines += self.ack_latency.lines("trading_engine_ack_seconds")
         lines += self.append_latency.lines("trading_engine_journal_append_seconds")
         lines += self.sync_latency.lines("trading_engine_journal_sync_seconds")
+        lines += self.copy_latency.lines("trading_engine_journal_copy_seconds")
         return "\n".join(lines) + "\n"
 
 

@@ -10,6 +10,7 @@ from hotpath.runtime.journal.status_file import StatusFile
 from hotpath.runtime.journal.wake import Waker
 from hotpath.runtime.journal.writer import JournalWriter
 from hotpath.runtime.metrics import Metrics
+from hotpath.runtime.replication.gate import ReplicationGate
 from shared.wire.frames import EVENT_BYTES
 from shared.wire.journal import encode_batch
 
@@ -64,6 +65,7 @@ class Sequencer:
         sequence: int,
         time_ns: int,
         faults: Faults,
+        gate: ReplicationGate | None = None,
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
         self._core = core
@@ -72,6 +74,7 @@ class Sequencer:
         self._waker = waker
         self._metrics = metrics
         self._faults = faults
+        self._gate = gate  # of mode `replicated`
         self.time_ns = time_ns  # of the last batch
         self._clock = clock
         self.sequence = sequence  # of the last durable command
@@ -116,6 +119,10 @@ class Sequencer:
         self._metrics.append_latency.add(written_ns - started_ns)
         self._metrics.sync_latency.add(time.perf_counter_ns() - written_ns)
         self._faults.at(SYNCED)
+        if self._gate is not None:
+            synced_ns = time.perf_counter_ns()
+            self._gate.wait(first + count - 1, self._journal.synced_place)
+            self._metrics.copy_latency.add(time.perf_counter_ns() - synced_ns)
         self._advance(first + count - 1)
 
     def _advance(self, sequence: int) -> None:

@@ -30,6 +30,7 @@ from hotpath.runtime.journal.status_file import STARTING, StatusFile
 from hotpath.runtime.journal.wake import Waker
 from hotpath.runtime.journal.writer import JournalLock, JournalWriter
 from hotpath.runtime.metrics import Metrics
+from hotpath.runtime.replication.gate import ReplicationGate
 from hotpath.runtime.rings.attached import Rings
 from hotpath.runtime.sequencer import Sequencer
 from hotpath.runtime.stream_bound import StreamBound
@@ -94,6 +95,12 @@ class _Engine:
         self._status.state = STARTING
         self._health = EngineHealth(config, build, self._status, self._metrics)
         self._health_server = self._serve_health()
+        self._gate = (
+            ReplicationGate(config.journal, config.stall_ms)
+            if config.durability == "replicated"
+            else None
+        )
+        self._health.gate = self._gate
         recovered = self._recover(known)
         self._epoch = recovered.tail.epoch + 1
         self._core = CoreHost(recovered.engine)
@@ -130,6 +137,7 @@ class _Engine:
             status=self._status,
             status_words=self._status_words,
             stream_bound=StreamBound(self._status, config.unpublished_commands),
+            gate=self._gate,
             metrics=self._metrics,
             faults=self._faults,
             spin=config.spin,
@@ -211,8 +219,22 @@ class _Engine:
         self._marks = StateMarks(recovered.engine, journal, self._config.mark_ms, cost_s)
         journal.append(encode_epoch(recovered.tail.next_sequence, time.time_ns(), mark), 0)
         journal.sync()
-        self._status.begin(self._config.shard, self._epoch, recovered.sequence)
+        self._begin(recovered.sequence, journal)
         return journal
+
+    def _begin(self, sequence: int, journal: JournalWriter) -> None:
+        """Say that this process writes; what was recovered is durable once it is copied, too."""
+        status, gate, shard = self._status, self._gate, self._config.shard
+        if gate is None:
+            status.begin(shard, self._epoch, sequence)
+            return
+        status.begin(shard, self._epoch, min(status.durable_sequence, sequence))
+
+        def say(what: str) -> None:
+            self._health.stage, self._health.to_recover = what, 0
+
+        gate.open(self._epoch, journal.synced_place, say)
+        status.durable_sequence = sequence
 
     def _make_sequencer(self, recovered: Recovered) -> Sequencer:
         return Sequencer(
@@ -224,6 +246,7 @@ class _Engine:
             sequence=recovered.sequence,
             time_ns=recovered.last_time_ns,
             faults=self._faults,
+            gate=self._gate,
         )
 
     def _status_words(self) -> list[int]:

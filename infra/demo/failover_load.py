@@ -27,6 +27,7 @@ _WINDOW: Final = 1024
 _CHUNK: Final = 64
 _RECONNECT_S: Final = 0.005
 _ANSWER_WITHIN_S: Final = 0.5
+_SILENT_S: Final = 1.0  # one that owes answers for so long is given up
 
 
 @dataclass
@@ -48,11 +49,14 @@ class Noted:
 
 
 class Load:
-    """Sends `rate` commands a second from a thread of its own, whoever answers."""
+    """Sends `rate` commands a second from a thread of its own, whoever answers.
+
+    `address` names one place or several, of which the engine is at one at a time.
+    """
 
     def __init__(self, address: str, token: Callable[[], str], rate: int, seed: int) -> None:
-        host, _, port = address.rpartition(":")
-        self._address = (host, int(port))
+        places = (place.rpartition(":") for place in address.split(","))
+        self._addresses = [(host, int(port)) for host, _, port in places]
         self._token = token
         self._rate = rate
         self._dice = random.Random(seed)
@@ -101,11 +105,12 @@ class Load:
 
     def _run(self) -> None:
         while not self._is_stopping or self._unanswered:
-            try:
-                with socket.create_connection(self._address, 1.0) as connection:
-                    self._converse(connection)
-            except (OSError, frames.FrameError):
-                time.sleep(_RECONNECT_S)
+            for address in self._addresses:
+                try:
+                    with socket.create_connection(address, 1.0) as connection:
+                        self._converse(connection)
+                except (OSError, frames.FrameError):
+                    time.sleep(_RECONNECT_S)
 
     def _converse(self, connection: socket.socket) -> None:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -115,6 +120,7 @@ class Load:
         for start in range(0, len(again), _CHUNK):  # a repeat of each, in the order of the first
             self._send(connection, again[start : start + _CHUNK])
         self._paced_from_s, self._sent = time.monotonic(), 0
+        heard_s = time.monotonic()
         while not self._is_stopping or self._unanswered:
             due = int((time.monotonic() - self._paced_from_s) * self._rate) - self._sent
             has_room = len(self._unanswered) + _CHUNK <= _WINDOW
@@ -126,7 +132,10 @@ class Load:
             try:
                 data = connection.recv(1 << 16)
             except TimeoutError:
+                if self._unanswered and time.monotonic() - heard_s > _SILENT_S:
+                    raise ConnectionError("the engine does not answer") from None
                 continue
+            heard_s = time.monotonic()
             if not data:
                 raise ConnectionError("the engine is gone")
             for frame in buffer.feed(data):

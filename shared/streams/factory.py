@@ -1,9 +1,10 @@
-"""Opens the event stream that a URL names."""
+"""Opens the event stream, or the journal's topic, at what a URL names."""
 
 import os
 from urllib.parse import urlsplit
 
 from shared.ports.event_stream import EventStream
+from shared.ports.journal_topic import JournalTopic
 
 
 def open_stream(url: str | None = None) -> EventStream:
@@ -23,3 +24,12 @@ def open_stream(url: str | None = None) -> EventStream:
 
         return KafkaEventStream(urlsplit(url).netloc)
     raise ValueError(f"stream URL {url!r} is neither redis:// nor kafka://")
+
+
+def open_journal_topic(url: str, shard: int) -> JournalTopic:
+    """Return a shard's journal at `kafka://host:port[,host:port]`; nothing else can hold one."""
+    if urlsplit(url).scheme != "kafka":
+        raise ValueError(f"stream URL {url!r} is not kafka://: a journal is replicated to Kafka")
+    from shared.streams.kafka_journal import KafkaJournalTopic
+
+    return KafkaJournalTopic(urlsplit(url).netloc, shard)

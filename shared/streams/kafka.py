@@ -34,21 +34,20 @@ from shared.streams.kafka_writer import KafkaStreamWriter
 
 _FETCH_WAIT_MS: Final = 1_000
 _REACHABLE_TIMEOUT_S: Final = 1.0
-_READ_LAST_WINDOW: Final = 16
 
 
 class KafkaEventStream:
     """EventStream on the cluster at `host:port[,host:port]`."""
 
-    def __init__(self, bootstrap_servers: str) -> None:
+    def __init__(self, bootstrap_servers: str, lookup: Lookup | None = None) -> None:
         self._bootstrap_servers = bootstrap_servers
-        self._lookup = Lookup(bootstrap_servers)
+        self._lookup = lookup or Lookup(bootstrap_servers)
         self._partitions: dict[str, int] = {}
         self._lock = threading.Lock()
 
     def ensure_topics(self, partitions: Mapping[str, int]) -> None:
         # -1: as many replicas as the cluster's default says.
-        self._create(NewTopic(topic, count, -1) for topic, count in partitions.items())
+        self.create(NewTopic(topic, count, -1) for topic, count in partitions.items())
         found = self._lookup.topics()
         for topic, wanted in partitions.items():
             if found.get(topic) != wanted:
@@ -60,22 +59,14 @@ class KafkaEventStream:
 
     def read_last(self, partition: TopicPartition) -> StoredMessage | None:
         self.require([partition])
-        first, end = self._lookup.settled_bounds(partition)
-        window = _READ_LAST_WINDOW
-        while True:
-            start = max(first, end - window)  # may hold nothing but markers
-            if messages := self._lookup.read(partition, start):
-                return messages[-1]
-            if start == first:
-                return None
-            window *= 8
+        return self._lookup.read_last(partition, *self._lookup.settled_bounds(partition))
 
     def read_from(self, partition: TopicPartition, offset: int) -> list[StoredMessage]:
         """Return the partition's messages from `offset` to its end."""
         return self._lookup.read(partition, offset)
 
     def writer(self, writer_id: str, epoch: int) -> KafkaStreamWriter:
-        self._create([NewTopic(EPOCH_TOPIC, 1, -1, config={"cleanup.policy": "compact"})])
+        self.create([NewTopic(EPOCH_TOPIC, 1, -1, config={"cleanup.policy": "compact"})])
         return KafkaStreamWriter(self, self._bootstrap_servers, self._lookup, writer_id, epoch)
 
     def reader(
@@ -118,7 +109,7 @@ class KafkaEventStream:
                 self._partitions[topic] = found[topic]
             return self._partitions[topic]
 
-    def _create(self, topics: Iterable[NewTopic]) -> None:
+    def create(self, topics: Iterable[NewTopic]) -> None:
         """Create those of the topics that do not exist, and wait until they can be used."""
         existing = self._lookup.topics()
         missing = [topic for topic in topics if topic.topic not in existing]

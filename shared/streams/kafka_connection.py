@@ -21,6 +21,7 @@ from shared.ports.event_stream import (
 )
 
 CALL_TIMEOUT_S: Final = 10.0
+_READ_LAST_WINDOW: Final = 16
 
 # What goes wrong is raised; librdkafka need not print it as well.
 _SILENT: Final = logging.getLogger("librdkafka")
@@ -153,6 +154,7 @@ class Lookup:
 
     def __init__(self, bootstrap_servers: str) -> None:
         self._lock = threading.Lock()
+        self._bootstrap_servers = bootstrap_servers
         self._settings = consumer_settings(bootstrap_servers, "lookup") | {"fetch.wait.max.ms": 10}
         self._consumer = Consumer(self._settings)  # for metadata; never assigned
         uncommitted = {"isolation.level": "read_uncommitted"}
@@ -185,23 +187,50 @@ class Lookup:
         deadline = time.monotonic() + CALL_TIMEOUT_S
         hidden = dict(ends)
         while hidden:
-            asked = {Place(at.topic, at.partition): _LATEST for at in hidden}
-            with translated():
-                answers = self._admin.list_offsets(
-                    asked,
-                    isolation_level=IsolationLevel.READ_COMMITTED,
-                    request_timeout=CALL_TIMEOUT_S,
-                )
-                for place, answer in answers.items():
-                    at = TopicPartition(place.topic, place.partition)
-                    if answer.result(CALL_TIMEOUT_S).offset >= hidden[at]:
-                        del hidden[at]
+            for at, end in self.latest(hidden).items():
+                if end >= hidden[at]:
+                    del hidden[at]
             if hidden and time.monotonic() > deadline:
                 raise StreamUnavailable(
                     f"kafka: a transaction stays open in {sorted(map(str, hidden))}"
                 )
             if hidden:
                 time.sleep(0.002)
+
+    def read_last(self, partition: TopicPartition, first: int, end: int) -> StoredMessage | None:
+        """Return the newest message before `end`, or None when there is none behind `first`."""
+        window = _READ_LAST_WINDOW
+        while True:
+            start = max(first, end - window)  # may hold nothing but markers
+            if messages := self.read(partition, start, end):
+                return messages[-1]
+            if start == first:
+                return None
+            window *= 8
+
+    def latest(
+        self,
+        partitions: Iterable[TopicPartition],
+        isolation: IsolationLevel = IsolationLevel.READ_COMMITTED,
+        timeout_s: float = CALL_TIMEOUT_S,
+    ) -> dict[TopicPartition, int]:
+        """Ask the brokers where the partitions end now."""
+        asked = {Place(at.topic, at.partition): _LATEST for at in partitions}
+        try:
+            with translated():
+                answers = self._admin.list_offsets(
+                    asked, isolation_level=isolation, request_timeout=timeout_s
+                )
+                return {
+                    TopicPartition(place.topic, place.partition): answer.result(timeout_s).offset
+                    for place, answer in answers.items()
+                }
+        except (StreamError, TimeoutError) as error:
+            # It may go on asking with what it knew of a broker that has started anew since.
+            self._admin = AdminClient(client_settings(self._bootstrap_servers))
+            if isinstance(error, StreamError):
+                raise
+            raise StreamUnavailable("kafka: no answer about where partitions end") from error
 
     def _watermarks(self, consumer: Consumer, partition: TopicPartition) -> tuple[int, int]:
         place = Place(partition.topic, partition.partition)
@@ -214,9 +243,11 @@ class Lookup:
             raise StreamUnavailable(f"kafka: no answer about {partition}")
         return found
 
-    def read(self, partition: TopicPartition, offset: int) -> list[StoredMessage]:
-        """Return the partition's messages from `offset` to its settled end."""
-        end = self.settled_bounds(partition)[1]
+    def read(
+        self, partition: TopicPartition, offset: int, end: int | None = None
+    ) -> list[StoredMessage]:
+        """Return the partition's messages from `offset` to an end, or to its settled end."""
+        end = self.settled_bounds(partition)[1] if end is None else end
         messages: list[StoredMessage] = []
         # A consumer of its own: one that is assigned again may still report an end of before.
         consumer = Consumer(self._settings)

@@ -190,6 +190,17 @@ class Record:
             trace=self.traces().get(number, b"") if self.trace_count else b"",
         )
 
+    @property
+    def content(self) -> bytes:
+        """Return what is the same in every copy of the journal, wherever its segments end."""
+        return self.data[8:-_SYNCED_BYTES] if self.flags else self.data[8:]
+
+    def copy(self, synced_bytes: int) -> bytes:
+        """Return the record for another journal, of whose segment so much is on the disk."""
+        if not self.flags:
+            return self.data
+        return _seal(self.content + synced_bytes.to_bytes(_SYNCED_BYTES, "little"))
+
     def epoch(self) -> "EpochMark":
         """Return what an epoch record, or a mark, holds."""
         epoch, process_id, state_hash, _ = _EPOCH.unpack_from(self.data, RECORD_HEADER_BYTES)

@@ -60,6 +60,7 @@ class Members:
         self._joining: list[_Joining] = []
         self._leaving: list[Session] = []  # whose orders are to be cancelled
         self.is_stopping = False
+        self.is_held = False  # while a batch waits for its copy: nobody joins in the middle of it
 
     @property
     def have_work(self) -> bool:
@@ -115,6 +116,8 @@ class Members:
 
     def advance(self) -> None:
         """Bring everybody who comes or goes a step further."""
+        if self.is_held:
+            return
         for session in [it for it in self._leaving if it.queued == 0]:
             self._leaving.remove(session)
             for words in self._cancels(session):

@@ -1,4 +1,4 @@
-"""Wakes a sleeping follower of the journal: a named pipe, written only when the follower waits.
+"""Wakes who waits for another process's news of a journal: a named pipe, written only then.
 
 A pipe and not a socket, because its path may have any length. A lost wake-up costs the follower's
 own time-out and nothing else.
@@ -15,10 +15,10 @@ PIPE_NAME: Final = "publisher.wake"
 
 
 class Waker:
-    """The engine's end. Never blocks and never fails."""
+    """The end of who has news. Never blocks and never fails."""
 
-    def __init__(self, directory: Path) -> None:
-        self._path = directory / PIPE_NAME
+    def __init__(self, directory: Path, name: str = PIPE_NAME) -> None:
+        self._path = directory / name
         self._descriptor = -1
 
     def wake(self) -> None:
@@ -40,10 +40,10 @@ class Waker:
 
 
 class Sleeper:
-    """The follower's end."""
+    """The end of who waits for news."""
 
-    def __init__(self, directory: Path) -> None:
-        path = directory / PIPE_NAME
+    def __init__(self, directory: Path, name: str = PIPE_NAME) -> None:
+        path = directory / name
         with contextlib.suppress(FileExistsError):
             os.mkfifo(path, 0o600)
         # Open for writing too, so that the pipe never reads as ended when the engine goes away.
@@ -51,11 +51,20 @@ class Sleeper:
         self._poll = select.poll()
         self._poll.register(self._descriptor, select.POLLIN)
 
+    @property
+    def descriptor(self) -> int:
+        """Return what becomes readable when woken."""
+        return self._descriptor
+
     def sleep(self, timeout_ms: int) -> None:
         """Return when woken, or after `timeout_ms`."""
         if self._poll.poll(timeout_ms):
-            with contextlib.suppress(BlockingIOError):
-                os.read(self._descriptor, 4096)
+            self.drain()
+
+    def drain(self) -> None:
+        """Forget the wake-ups that have come."""
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._descriptor, 4096)
 
     def close(self) -> None:
         os.close(self._descriptor)

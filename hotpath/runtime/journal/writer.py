@@ -51,7 +51,10 @@ class JournalLock:
 
 
 class JournalWriter:
-    """Writes behind the tail that a scan found. `durability` is `os` or `fsync`."""
+    """Writes behind the tail that a scan found.
+
+    `durability` is `os`, or one that syncs: `fsync`, `replicated`.
+    """
 
     def __init__(
         self,
@@ -69,7 +72,7 @@ class JournalWriter:
         self._directory = directory
         self._shard = shard
         self._epoch = epoch
-        self._syncs = durability == "fsync"
+        self._syncs = durability != "os"
         self._segment_bytes = segment_bytes
         self._faults = faults or Faults()
         self._next_sequence = tail.next_sequence
@@ -143,6 +146,16 @@ class JournalWriter:
     def _check(self) -> None:
         if self._failure is not None:
             raise self._failure
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Return the segment's number, 0 before the first, and the byte that is written next."""
+        return self._number, self._offset
+
+    @property
+    def synced_place(self) -> tuple[int, int]:
+        """Return the segment's number, and the byte before which all of it is on the disk."""
+        return self._number, self.synced_offset
 
     def prepare(self) -> None:
         """Make the next segment ahead of time, once this one is half full; called when idle.

@@ -30,6 +30,7 @@ from shared.wire.stream_events import partition_counts
 log = logging.getLogger("publisher")
 
 EPOCH_FILE: Final = "publisher.epoch"
+_OPENINGS: Final = 1 << 20  # of publishers, that one engine's epoch has room for
 
 
 @dataclass(slots=True)
@@ -76,7 +77,7 @@ class Publisher:
             The stream cannot be used now; call again.
         """
         self._stream.ensure_topics({topic: self._counts[topic] for topic in TOPICS})
-        epoch = next_epoch(self._journal)
+        epoch = next_epoch(self._journal, self._status.epoch)
         self._writer = self._stream.writer(f"publisher-{self._shard}", epoch)
         try:
             self._resume = Resume(self._stream, self._journal, shard=self._shard)
@@ -153,12 +154,15 @@ class Publisher:
         return bool(records)
 
 
-def next_epoch(journal: Path) -> int:
-    """Return a number higher than every one given before for this journal, and remember it."""
+def next_epoch(journal: Path, engine_epoch: int = 0) -> int:
+    """Return a number higher than every one given before for this journal, and remember it.
+
+    It is higher than that of every publisher of an engine with a lower epoch, on whatever host.
+    """
     descriptor = os.open(journal / EPOCH_FILE, os.O_RDWR | os.O_CREAT, 0o600)
     with os.fdopen(descriptor, "r+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        epoch = int(file.read() or 0) + 1
+        epoch = max(int(file.read() or 0) + 1, engine_epoch * _OPENINGS)
         file.seek(0)
         file.write(str(epoch))
         file.flush()

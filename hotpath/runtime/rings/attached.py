@@ -76,6 +76,7 @@ class Rings:
             [bound_us * 1000 for bound_us in LATENCY_BOUNDS_US],
         )
         self._attached: dict[int, _Attached] = {}  # by the session's descriptor
+        self._is_serving = self._is_stale = False
         gateway.ring_host = self
 
     @property
@@ -111,7 +112,7 @@ class Rings:
         end = RingEnd(reader, writer, rights(session), session.account_id)
         end.next_request, session.has_ring = session.next_request, True
         self._attached[session.descriptor] = _Attached(session, end, words, descriptor)
-        self._batch.rings = [it.end for it in self._attached.values()]
+        self._renew()
         return f"/proc/{os.getpid()}/fd/{descriptor}"
 
     def detach(self, session: Session) -> None:
@@ -119,8 +120,14 @@ class Rings:
         attached = self._attached.pop(session.descriptor, None)
         if attached is not None:
             session.next_request = int(attached.end.next_request)
-            self._batch.rings = [it.end for it in self._attached.values()]
+            self._renew()
             os.close(attached.descriptor)  # the mapping goes with its last view
+
+    def _renew(self) -> None:
+        """Have all attached rings served; not while a batch of them waits for its copy."""
+        self._is_stale = self._is_serving
+        if not self._is_serving:
+            self._batch.rings = [it.end for it in self._attached.values()]
 
     def tidy(self, now_s: float) -> None:
         """End the sessions that do not take their answers; called a few times a second."""
@@ -151,7 +158,13 @@ class Rings:
 
         Raises JournalFailed as Sequencer.commit does.
         """
-        self._loop.serve(until_ns, 0 if self._gateway.order_refusal else UNLIMITED)
+        self._is_serving = True
+        try:
+            self._loop.serve(until_ns, 0 if self._gateway.order_refusal else UNLIMITED)
+        finally:
+            self._is_serving = False
+            if self._is_stale:
+                self._renew()
         self._gateway.durable_sequence = self._sequencer.sequence
 
     def passes(self, point: str) -> None:

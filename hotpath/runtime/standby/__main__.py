@@ -3,14 +3,15 @@
 It follows the journal in memory and compares its state with the primary's. When the primary dies,
 it takes the journal's lock and goes on in its place, on its port, under a higher epoch; one that
 hangs is killed first. SIGUSR1 makes it take over from a healthy primary, which ends in order. A
-standby whose state differs says so and never takes over.
+standby whose state differs says so and never takes over. With STANDBY_PLACEMENT=other-host it
+follows the journal's topic into a journal of its own, and Kafka shuts the old primary out.
 """
 
 import logging
 import sys
 
 from hotpath import build
-from hotpath.runtime.config import ConfigError, StandbyConfig
+from hotpath.runtime.config import OTHER_HOST, ConfigError, StandbyConfig
 from hotpath.runtime.journal.files import JournalFiles
 
 log = logging.getLogger("standby")
@@ -26,6 +27,10 @@ def main(files: JournalFiles | None = None) -> int:
         log.critical("%s", error)
         return 2
     # Only now: this import loads the core, from the build that was chosen.
+    if config.placement == OTHER_HOST:
+        from hotpath.runtime.standby.other_host import OtherHostStandby
+
+        return OtherHostStandby(config, build.core_build(), files).run()
     from hotpath.runtime.standby.process import Standby
 
     return Standby(config, build.core_build(), files).run()

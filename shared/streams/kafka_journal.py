@@ -1,0 +1,242 @@
+"""A shard's journal on Kafka: each batch of records is one transaction, and its ids fence.
+
+A transactional id that has just committed cannot begin again until the broker has written its
+markers, and the client then waits 20 ms before it asks once more. So a writer has several ids and
+takes them in turn, one transaction after the other: 13 to 20 ms a batch instead of 40. A writer is
+shut out when all of its ids are taken: until then it may still store, and what it stores is read.
+"""
+
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException, Producer
+from confluent_kafka import Message as Delivered
+from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined]
+
+from shared.ports.event_stream import StreamUnavailable, TopicPartition, WriterFenced
+from shared.ports.journal_topic import CopiedRecord
+from shared.streams.kafka import KafkaEventStream, KafkaStreamReader
+from shared.streams.kafka_connection import (
+    CALL_TIMEOUT_S,
+    Fenced,
+    Lookup,
+    client_settings,
+    port_error,
+    translated,
+)
+
+IDS: Final = 3
+MAX_MESSAGE_BYTES: Final = 33 << 20  # a journal record and what Kafka adds to it
+_TRANSACTION_TIMEOUT_MS: Final = 10_000
+_BEAT_TIMEOUT_MS: Final = 1_000
+_JOURNAL_SETTINGS: Final = {
+    "max.message.bytes": str(MAX_MESSAGE_BYTES),
+    "retention.ms": "-1",  # a standby without a snapshot begins at the first record
+    "retention.bytes": "-1",
+}
+_BEAT_SETTINGS: Final = {"retention.ms": "3600000", "segment.ms": "600000"}
+
+
+class KafkaJournalTopic:
+    """The topics `hotpath-journal.<shard>` and `hotpath-beats.<shard>`."""
+
+    def __init__(self, bootstrap_servers: str, shard: int) -> None:
+        self._bootstrap_servers = bootstrap_servers
+        self._journal = TopicPartition(f"hotpath-journal.{shard}", 0)
+        self._beats = TopicPartition(f"hotpath-beats.{shard}", 0)
+        self._lookup = Lookup(bootstrap_servers)
+        self._stream = KafkaEventStream(bootstrap_servers, self._lookup)
+        self._beater: Producer | None = None
+        self._prepared: list[Producer] = []
+        self._lock = threading.Lock()
+
+    def ensure(self) -> None:
+        self._stream.create(
+            [
+                NewTopic(self._journal.topic, 1, -1, config=_JOURNAL_SETTINGS),
+                NewTopic(self._beats.topic, 1, -1, config=_BEAT_SETTINGS),
+            ]
+        )
+
+    def prepare(self) -> None:
+        with self._lock:
+            if not self._prepared:
+                self._prepared = self._producers()
+
+    def writer(self) -> "KafkaJournalWriter":
+        with self._lock:
+            producers, self._prepared = self._prepared or self._producers(), []
+        _take_over(producers)
+        self._lookup.settled_bounds(self._journal)
+        return KafkaJournalWriter(producers, self._journal, self._lookup)
+
+    def last(self) -> CopiedRecord | None:
+        # What a writer that is gone has left open hides nothing that is committed before it.
+        bounds = self._lookup.bounds(self._journal)
+        found = self._lookup.read_last(self._journal, *bounds)
+        return None if found is None else _copied(found.offset, found.key, found.value)
+
+    def end(self) -> int:
+        return self._lookup.settled_bounds(self._journal)[1]
+
+    def reader(self, offset: int) -> "KafkaJournalReader":
+        return KafkaJournalReader(self._bootstrap_servers, self._journal, offset)
+
+    def beat(self, text: bytes) -> None:
+        if self._beater is None:
+            self._beater = Producer(
+                client_settings(self._bootstrap_servers)
+                | {"acks": 1, "linger.ms": 0, "message.timeout.ms": _BEAT_TIMEOUT_MS}
+            )
+        try:
+            self._beater.produce(self._beats.topic, text, None, 0)
+            self._beater.poll(0)
+        except (BufferError, KafkaException):
+            pass  # a beat that cannot be sent is one that is missed
+
+    def last_beat(self) -> bytes | None:
+        found = self._stream.read_last(self._beats)
+        return None if found is None else found.value
+
+    def beats(self) -> int:
+        found = self._lookup.latest(
+            [self._beats], IsolationLevel.READ_UNCOMMITTED, _BEAT_TIMEOUT_MS / 1000
+        )
+        return found[self._beats]
+
+    def close(self) -> None:
+        self._prepared = []
+        self._stream.close()
+
+    def _producers(self) -> list[Producer]:
+        settings: dict[str, Any] = client_settings(self._bootstrap_servers) | {
+            "transaction.timeout.ms": _TRANSACTION_TIMEOUT_MS,
+            "message.timeout.ms": _TRANSACTION_TIMEOUT_MS,
+            "message.max.bytes": MAX_MESSAGE_BYTES,
+            "linger.ms": 0,
+            "compression.type": "lz4",
+            "retry.backoff.ms": 5,
+            "retry.backoff.max.ms": 100,
+        }
+        producers = [
+            Producer(settings | {"transactional.id": f"{self._journal.topic}.{number}"})
+            for number in range(IDS)
+        ]
+        with translated():
+            for producer in producers:
+                producer.list_topics(self._journal.topic, timeout=CALL_TIMEOUT_S)
+        return producers
+
+
+class KafkaJournalWriter:
+    """Writes with producers that have taken their ids."""
+
+    def __init__(
+        self, producers: Sequence[Producer], partition: TopicPartition, lookup: Lookup
+    ) -> None:
+        self._producers = list(producers)
+        self._partition = partition
+        self._lookup = lookup
+        self._turn = 0
+        self._seen = False
+        self._end = 0
+        self._error: KafkaError | None = None
+
+    def store(self, records: Sequence[tuple[int, bytes]]) -> None:
+        if not self._producers:
+            raise StreamUnavailable("kafka: this writer has failed before")
+        producer = self._producers[self._turn % len(self._producers)]
+        self._turn += 1
+        self._error = None
+        try:
+            with translated():
+                producer.begin_transaction()
+                for epoch, data in records:
+                    producer.produce(
+                        self._partition.topic,
+                        data,
+                        epoch.to_bytes(8, "little"),
+                        0,
+                        on_delivery=self._on_delivery,
+                    )
+                producer.commit_transaction(CALL_TIMEOUT_S)
+            if self._error is not None:
+                raise port_error(self._error)
+            self._see()
+        except Fenced as error:
+            self.close()
+            raise WriterFenced(str(error)) from error
+        except BufferError as error:
+            self.close()
+            raise StreamUnavailable(f"kafka: the queue to the broker is full: {error}") from error
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Let the producers go. They are not closed in good order: that would wait for Kafka."""
+        producers, self._producers = self._producers, []
+        for producer in producers:
+            producer.purge()
+
+    def _see(self) -> None:
+        """Wait until readers see the first batch.
+
+        A broker that dies between deciding a transaction and marking it may forget the markers of a
+        partition that is new to it, and hide what follows. One batch that is seen rules that out.
+        """
+        if not self._seen:
+            self._lookup.wait_until_visible({self._partition: self._end})
+            self._seen = True
+
+    def _on_delivery(self, error: KafkaError | None, message: Delivered) -> None:
+        if error is not None:
+            self._error = error
+        else:
+            self._end = (message.offset() or 0) + 1
+
+
+class KafkaJournalReader:
+    """A consumer of one journal topic, in no group's name."""
+
+    def __init__(self, bootstrap_servers: str, partition: TopicPartition, offset: int) -> None:
+        self._partition = partition
+        self._reader = KafkaStreamReader(bootstrap_servers, "journal", [partition])
+        self._reader.seek(partition, offset)
+
+    def poll(self, max_records: int, timeout_ms: int) -> list[CopiedRecord]:
+        found = self._reader.poll(max_records, timeout_ms)
+        return [_copied(message.offset, message.key, message.value) for message in found]
+
+    @property
+    def position(self) -> int:
+        return self._reader.position(self._partition)
+
+    def close(self) -> None:
+        self._reader.close()
+
+
+def _take_over(producers: Sequence[Producer]) -> None:
+    """Make these the only producers of their ids; side by side, for each may take a while."""
+
+    def take(producer: Producer) -> None:
+        with translated():
+            producer.init_transactions(CALL_TIMEOUT_S)
+
+    deadline_s = time.monotonic() + CALL_TIMEOUT_S
+    with ThreadPoolExecutor(len(producers)) as pool:
+        futures = [pool.submit(take, producer) for producer in producers]
+        try:
+            for future in futures:
+                future.result(max(0.1, deadline_s + 1 - time.monotonic()))
+        except Fenced as error:
+            raise WriterFenced(str(error)) from error
+        except TimeoutError as error:
+            raise StreamUnavailable("kafka: the transactional ids are not given") from error
+
+
+def _copied(offset: int, key: bytes, value: bytes) -> CopiedRecord:
+    return CopiedRecord(offset, int.from_bytes(key, "little"), value)
