@@ -101,6 +101,7 @@ class SyncEngineClient:
                 ]
                 first = self._request - len(requests) + 1
                 received = self._exchange(connection, requests)
+                received.sort(key=answers.request_of)  # refusals overtake results
                 shard = connection.logon.shard
                 found += [self._result(data, first + i, shard) for i, data in enumerate(received)]
         return found

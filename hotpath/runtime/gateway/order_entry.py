@@ -14,6 +14,7 @@ from hotpath.runtime.gateway.privacy import accounts_of, is_known_id, masked
 from hotpath.runtime.gateway.repeats import Repeat
 from hotpath.runtime.gateway.session import Session
 from hotpath.runtime.metrics import Metrics
+from hotpath.runtime.rate_limit import RateLimit
 from hotpath.runtime.stream_bound import ORDERS
 from shared.domain import records as r
 from shared.wire import frames, ring_frames
@@ -48,6 +49,7 @@ class Gateway:
         queue_commands: int,
         journal: Path,
         open_orders: Callable[[int], list[int]],
+        rate: RateLimit,
     ) -> None:
         self._listener = listener
         self._verifier = verifier
@@ -56,6 +58,7 @@ class Gateway:
         self._facts = facts
         self._queue_commands = queue_commands
         self.durable_sequence = 0
+        self.rate = rate
         self.order_refusal = ""  # why new orders are not taken now
         self.sessions: dict[int, Session] = {}
         self.commands: deque[PendingCommand] = deque()
@@ -195,9 +198,14 @@ class Gateway:
         if session.queued >= WINDOW or len(self.commands) >= limit:
             self._refuse(session, request, GatewayCode.ENGINE_BUSY, "the queue is full")
             return
-        if self.order_refusal and kind in ORDERS:
-            self._refuse(session, request, GatewayCode.ENGINE_BUSY, self.order_refusal)
-            return
+        if kind in ORDERS:
+            refusal = self.order_refusal or (
+                "" if self.rate.left > 0 else "too many orders a second"
+            )
+            if refusal:
+                self._refuse(session, request, GatewayCode.ENGINE_BUSY, refusal)
+                return
+            self.rate.left -= 1
         session.queued += 1
         self.commands.append((session, request, frame))
 
