@@ -3,7 +3,7 @@
 from typing import Final
 
 UNLIMITED: Final = 1 << 62
-_BURST_NS: Final = 10_000_000  # what was not used is kept for so long
+_BURST_NS: Final = 100_000_000  # what was not used is kept for so long
 _SECOND_NS: Final = 1_000_000_000
 
 

@@ -21,10 +21,10 @@ def test_what_is_taken_in_a_second_is_the_rate_however_often_one_looks() -> None
         assert taken == 50_000
 
 
-def test_what_was_not_used_is_kept_for_ten_milliseconds_alone() -> None:
+def test_what_was_not_used_is_kept_for_a_tenth_of_a_second_alone() -> None:
     rate = RateLimit(50_000, 0)
     rate.fill(60 * SECOND_NS)
-    assert rate.left == 500
+    assert rate.left == 5_000
 
 
 def test_a_slow_rate_lets_one_through_at_a_time() -> None:
