@@ -34,6 +34,8 @@ class EngineConfig:
     TRADING_SPIN            1: never sleep while idle
     TRADING_SEGMENT_BYTES   size of a journal segment
     TRADING_QUEUE           commands that may wait; above it ENGINE_BUSY is the answer
+    TRADING_MAX_RATE        orders and replacements that are taken a second; beyond it the answer
+                            is ENGINE_BUSY, never to a cancel; 0 (default): no limit
     TRADING_UNPUBLISHED     commands that may be durable and not yet in the event stream; above it
                             new orders are refused; 0 (default): no bound
     TRADING_FAULT           name:n, for tests: die at the n-th passage of a fault point
@@ -53,6 +55,7 @@ class EngineConfig:
     spin: bool
     segment_bytes: int
     queue_commands: int
+    max_orders_per_second: int
     unpublished_commands: int
     fault: str
 
@@ -80,6 +83,7 @@ class EngineConfig:
             spin=values.get("TRADING_SPIN", "").lower() in ("1", "true", "yes", "on"),
             segment_bytes=_integer(values, "TRADING_SEGMENT_BYTES", 64 << 20, 4096, 1 << 32),
             queue_commands=_integer(values, "TRADING_QUEUE", 16_384, 1, 1 << 20),
+            max_orders_per_second=_integer(values, "TRADING_MAX_RATE", 0, 0, 100_000_000),
             unpublished_commands=_integer(values, "TRADING_UNPUBLISHED", 0, 0, 1 << 40),
             fault=values.get("TRADING_FAULT", ""),
         )

@@ -29,7 +29,7 @@ log = logging.getLogger("engine")
 
 BATCH_COMMANDS: Final = 4096
 _TIDY_S: Final = 0.5
-_RINGS_NS: Final = 20_000  # how long the rings are looked at before the sockets have their turn
+_RINGS_NS: Final = 100_000  # how long the rings are looked at before the sockets have their turn
 _RING_SLEEP_S: Final = 0.002
 _JOIN_S: Final = 0.0005  # between two stretches of what is sent to a member again
 _STOP_WITHIN_S: Final = 3.0  # mode `replicated`: how long a stop waits for the last batch's copy
@@ -151,6 +151,7 @@ class EngineLoop:
                 self._answer_queries()
             self._gateway.flush()
             if self._rings.are_there:
+                self._gateway.rate.fill(time.perf_counter_ns())
                 self._rings.serve(time.perf_counter_ns() + _RINGS_NS)
 
     def _meanwhile(self) -> None:
@@ -190,6 +191,7 @@ class EngineLoop:
         gateway = self._gateway
         gate = self._gate
         gateway.order_refusal = self._stream_bound.refusal() or (gate.refusal() if gate else "")
+        gateway.rate.fill(time.perf_counter_ns())
         for descriptor, events in ready:
             session = gateway.sessions.get(descriptor)
             if session is None:

@@ -18,6 +18,9 @@ LATENCY_BOUNDS_US: Final = (
 )
 
 
+_BOUNDS_NS: Final = tuple(bound_us * 1000 for bound_us in LATENCY_BOUNDS_US)
+
+
 class Histogram:
     """Counts of latencies between fixed bounds, in microseconds."""
 
@@ -26,7 +29,7 @@ class Histogram:
         self.sum_ns = 0
 
     def add(self, latency_ns: int, times: int = 1) -> None:
-        self.counts[bisect_left(LATENCY_BOUNDS_US, latency_ns / 1000)] += times
+        self.counts[bisect_left(_BOUNDS_NS, latency_ns)] += times
         self.sum_ns += latency_ns * times
 
     def lines(self, name: str) -> list[str]:

@@ -75,6 +75,7 @@ class Sequencer:
         self._metrics = metrics
         self._faults = faults
         self._gate = gate  # of mode `replicated`
+        self._has_fault = faults.is_set
         self.time_ns = time_ns  # of the last batch
         self._clock = clock
         self.sequence = sequence  # of the last durable command
@@ -114,11 +115,14 @@ class Sequencer:
         started_ns = time.perf_counter_ns()
         self._journal.append(record, count)
         written_ns = time.perf_counter_ns()
-        self._faults.at(WRITTEN)
-        self._journal.make_durable()
         self._metrics.append_latency.add(written_ns - started_ns)
-        self._metrics.sync_latency.add(time.perf_counter_ns() - written_ns)
-        self._faults.at(SYNCED)
+        if self._has_fault:
+            self._faults.at(WRITTEN)
+        if self._journal.waits_for_sync:
+            self._journal.make_durable()
+            self._metrics.sync_latency.add(time.perf_counter_ns() - written_ns)
+        if self._has_fault:
+            self._faults.at(SYNCED)
         if self._gate is not None:
             synced_ns = time.perf_counter_ns()
             self._gate.wait(first + count - 1, self._journal.synced_place)
@@ -127,10 +131,7 @@ class Sequencer:
 
     def _advance(self, sequence: int) -> None:
         self.sequence = sequence
-        status = self._status
-        status.durable_sequence = sequence
-        if status.follower_waits:
-            status.follower_waits = False
+        if self._status.advance(sequence):
             self._waker.wake()
 
 

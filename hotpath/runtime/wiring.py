@@ -30,6 +30,7 @@ from hotpath.runtime.journal.status_file import STARTING, StatusFile
 from hotpath.runtime.journal.wake import Waker
 from hotpath.runtime.journal.writer import JournalLock, JournalWriter
 from hotpath.runtime.metrics import Metrics
+from hotpath.runtime.rate_limit import RateLimit
 from hotpath.runtime.replication.gate import ReplicationGate
 from hotpath.runtime.rings.attached import Rings
 from hotpath.runtime.sequencer import Sequencer
@@ -119,6 +120,7 @@ class _Engine:
             config.queue_commands,
             config.journal,
             self._core.engine.queries,
+            RateLimit(config.max_orders_per_second, time.perf_counter_ns()),
         )
         self._health.gateway, self._health.journal = self._gateway, self._journal
         repeats = Repeats(JournalIndex(config.journal), self._core)

@@ -63,6 +63,48 @@ def snapshot(commands: int | None, rounds: int | None, as_json: bool) -> None:
     _run("snapshot", {"commands": commands, "rounds": rounds}, {"--json": as_json})
 
 
+@bench.command()
+@click.option("--rows", help="Some of shm,tcp,tcp64,fsync,sync1.")
+@click.option("--rounds", type=int, help="Rounds of each row; medians are reported, all printed.")
+@click.option("--seconds", type=float, help="Length of a round.")
+@click.option("--folder", help="Where the journals are written; without it, a temporary folder.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
+@click.option("--pin", is_flag=True, help="Bind the engine to CPU 0 and the clients to CPU 1.")
+@click.option("--write-doc", is_flag=True, help="Write the section of docs/PERFORMANCE.md.")
+def wire(
+    rows: str | None,
+    rounds: int | None,
+    seconds: float | None,
+    folder: str | None,
+    as_json: bool,
+    pin: bool,
+    write_doc: bool,
+) -> None:
+    """Measure from a command to its acknowledgement, over shared memory and over TCP."""
+    options = {"rows": rows, "rounds": rounds, "seconds": seconds, "folder": folder}
+    _run("wire", options, {"--json": as_json, "--pin": pin, "--write-doc": write_doc})
+
+
+@bench.command()
+@click.option("--cap", type=int, help="Orders a second that the engine is told to take.")
+@click.option("--factors", help="Times the cap that are offered, for example 2,5.")
+@click.option("--seconds", type=float, help="How long each is offered.")
+@click.option("--transport", type=click.Choice(["shm", "tcp"]))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
+@click.option("--write-doc", is_flag=True, help="Write the section of docs/PERFORMANCE.md.")
+def overload(
+    cap: int | None,
+    factors: str | None,
+    seconds: float | None,
+    transport: str | None,
+    as_json: bool,
+    write_doc: bool,
+) -> None:
+    """Offer more than the engine takes: goodput, BUSY answers, cancels, recovery."""
+    options = {"cap": cap, "factors": factors, "seconds": seconds, "transport": transport}
+    _run("overload", options, {"--json": as_json, "--write-doc": write_doc})
+
+
 def _run(what: str, options: Mapping[str, object], flags: Mapping[str, bool]) -> None:
     """Start the measuring code and end with its exit code."""
     if not (_ROOT / "tests" / "bench").is_dir():

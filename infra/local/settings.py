@@ -42,7 +42,8 @@ MAX_SHARDS: Final = 8
 _TEMPORARY_PORTS: Final = range(20_000, 32_000, PORTS_PER_SHARD)
 
 StreamKind = Literal["redis", "kafka"]
-DurabilityMode = Literal["fsync", "os"]
+DurabilityMode = Literal["fsync", "os", "replicated"]
+Placement = Literal["same-host", "other-host"]
 
 
 class SettingsError(Exception):
@@ -59,6 +60,7 @@ class Settings:
     durability: DurabilityMode = "fsync"
     spin: bool = False
     standby: bool = False  # a second engine in waiting, for each shard
+    standby_placement: Placement = "same-host"  # or as if on another host: a journal of its own
     shards: int = 1  # engines that share the instruments
     kafka_bootstrap_servers: str = ""  # empty: the stack starts its own broker
     database_url: str = ""  # empty: the stack starts its own PostgreSQL
@@ -75,8 +77,20 @@ class Settings:
             )
         if self.stream not in ("redis", "kafka"):
             raise SettingsError(f"STREAM={self.stream}: must be redis or kafka")
-        if self.durability not in ("fsync", "os"):
-            raise SettingsError(f"TRADING_DURABILITY={self.durability}: must be fsync or os")
+        if self.durability not in ("fsync", "os", "replicated"):
+            raise SettingsError(
+                f"TRADING_DURABILITY={self.durability}: must be fsync, os or replicated"
+            )
+        if self.durability == "replicated" and self.stream != "kafka":
+            raise SettingsError(
+                "TRADING_DURABILITY=replicated needs Kafka: set STREAM=kafka as well"
+            )
+        if self.standby_placement not in ("same-host", "other-host"):
+            raise SettingsError(
+                f"STANDBY_PLACEMENT={self.standby_placement}: must be same-host or other-host"
+            )
+        if self.standby_placement == "other-host" and self.durability != "replicated":
+            raise SettingsError("STANDBY_PLACEMENT=other-host needs TRADING_DURABILITY=replicated")
 
     # --- addresses ---------------------------------------------------------------------------
 
@@ -162,6 +176,10 @@ class Settings:
         """Return the folders of all journals, by shard."""
         return [self.journal_of(shard) for shard in range(self.shards)]
 
+    def standby_journal_of(self, shard: int) -> Path:
+        """Return the folder of the journal that a standby on another host makes."""
+        return self.state / shard_part("standby-journal", shard)
+
     @property
     def emulator(self) -> Path:
         return self.state / "emulator"
@@ -236,6 +254,8 @@ def _overridden(settings: Settings, given: Mapping[str, str]) -> Settings:
         settings = replace(settings, spin=_is_on(spin))
     if standby := given.get("TRADING_STANDBY"):
         settings = replace(settings, standby=_is_on(standby))
+    if placement := given.get("STANDBY_PLACEMENT"):
+        settings = replace(settings, standby_placement=cast(Placement, placement))
     if shards := given.get("TRADING_SHARDS"):
         if not shards.isdecimal():
             raise SettingsError(f"TRADING_SHARDS={shards}: must be a number")

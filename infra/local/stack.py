@@ -16,7 +16,7 @@ from infra.local.lock import exclusive
 from infra.local.part import Part, Step
 from infra.local.parts import emulator
 from infra.local.parts.consumers import consumers
-from infra.local.parts.engine import engine, publisher
+from infra.local.parts.engine import engine, other_host, publisher, replicator
 from infra.local.parts.feed import feed
 from infra.local.parts.postgres import postgres, remove_data
 from infra.local.parts.providers import providers
@@ -238,11 +238,15 @@ def _parts(settings: Settings) -> list[Part]:
 
 
 def _shard_parts(settings: Settings, shard: int) -> list[Part]:
+    is_replicated = settings.durability == "replicated"
+    has_other_host = settings.standby and settings.standby_placement == "other-host"
     return [
         engine(settings, shard),
+        *([replicator(settings, shard)] if is_replicated else []),
         follower(settings, shard),
         *([standby(settings, shard)] if settings.standby else []),
         publisher(settings, shard),
+        *(other_host(settings, shard) if has_other_host else []),
     ]
 
 

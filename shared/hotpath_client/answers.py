@@ -55,6 +55,12 @@ def report_events(report: frames.ExecutionReport) -> list[EngineEvent]:
     ]
 
 
+def request_of(answer: bytes) -> int:
+    """Return which request a result, a reject or a query's result answers."""
+    at = frames.HEADER_BYTES
+    return int.from_bytes(answer[at : at + 8], "little", signed=True)
+
+
 def error_of(reject: frames.Reject) -> EngineError:
     """Return the exception that stands for a gateway's reject."""
     text = f"{_code_name(reject.code)}: {reject.text}"

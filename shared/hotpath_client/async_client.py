@@ -7,6 +7,7 @@ from typing import Any, Final, Self, TypeVar
 from shared.domain.commands import Command
 from shared.domain.events import EngineEvent
 from shared.hotpath_client import answers
+from shared.hotpath_client.epochs import Epochs
 from shared.hotpath_client.sync_client import TokenSource
 from shared.ports.engine import (
     AccountView,
@@ -246,6 +247,7 @@ class AsyncEngineClient:
         self._address = address
         self._token_source = token_source
         self._timeout_s = timeout_ms / 1000
+        self._epochs = Epochs()
         self._session: Session | None = None
         self._opening = asyncio.Lock()
 
@@ -281,9 +283,13 @@ class AsyncEngineClient:
     async def _connected(self) -> Session:
         async with self._opening:
             if self._session is None or not self._session.is_open:
-                self._session = await Session.open(
-                    self._address, frames.SERVICE, self._token_source()
-                )
+                opened = await Session.open(self._address, frames.SERVICE, self._token_source())
+                try:
+                    self._epochs.check(opened.logon.epoch)
+                except EngineUnavailable:
+                    await opened.close()
+                    raise
+                self._session = opened
             return self._session
 
     async def _in_time(self, answer: Awaitable[_Answer]) -> _Answer:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from shared.domain.commands import Command
 from shared.domain.events import EngineEvent
 from shared.hotpath_client import answers
+from shared.hotpath_client.epochs import Epochs
 from shared.ports.engine import CommandResult, EngineBusy, EngineError, EngineUnavailable
 from shared.wire import frames
 
@@ -47,6 +48,7 @@ class MemberStream:
         self._cancels = cancel_on_disconnect
         self.last_number: int | None = None  # of the last message; None before the first logon
         self._next_request = 1
+        self._epochs = Epochs()
         self._unanswered: dict[int, bytes] = {}
 
     @property
@@ -103,6 +105,7 @@ class MemberStream:
 
     def _accepted(self, logon: frames.LogonAccepted) -> Iterator[Outcome]:
         """Find out what became of everything unanswered: all results have come by now."""
+        self._epochs.check(logon.epoch)
         if self.last_number is None:
             self.last_number = logon.durable_sequence
         taken = [number for number in self._unanswered if number < logon.next_request]

@@ -9,6 +9,7 @@ from typing import Final, Self
 
 from shared.domain.commands import Command
 from shared.hotpath_client import answers
+from shared.hotpath_client.epochs import Epochs
 from shared.ports.engine import (
     AccountView,
     BookView,
@@ -39,7 +40,7 @@ class SyncEngineClient:
     Implements shared.ports.engine.Engine. One request is under way at a time; `submit_many`
     pipelines. A call that fails after its command was sent does not repeat it: the caller knows
     whether the id makes that harmless. Where a shard is given, the engine of another one counts
-    as unavailable.
+    as unavailable; so does, always, one that was replaced by an engine that this client has seen.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class SyncEngineClient:
         self._kind = session_kind
         self._shard = shard
         self._lock = threading.Lock()
+        self._epochs = Epochs()
         self._connection: Connection | None = None
         self._request = 0  # commands are numbered apart: a member's have to be in a row
         self._queries = _FIRST_QUERY
@@ -99,6 +101,7 @@ class SyncEngineClient:
                 ]
                 first = self._request - len(requests) + 1
                 received = self._exchange(connection, requests)
+                received.sort(key=answers.request_of)  # refusals overtake results
                 shard = connection.logon.shard
                 found += [self._result(data, first + i, shard) for i, data in enumerate(received)]
         return found
@@ -171,6 +174,11 @@ class SyncEngineClient:
                 raise EngineUnavailable(
                     f"{_text(self._address)} is shard {opened.logon.shard}, not {self._shard}"
                 )
+            try:
+                self._epochs.check(opened.logon.epoch)
+            except EngineUnavailable:
+                opened.close()
+                raise
             self._connection = opened
             if self._kind == frames.MEMBER:
                 self._request = opened.logon.next_request - 1

@@ -1,4 +1,4 @@
-"""`python -m tests.bench engine|publish|snapshot …` measures; `worker …` is a round of `engine`."""
+"""`python -m tests.bench engine|publish|snapshot|wire|overload`; `worker`: a round of `engine`."""
 
 import sys
 
@@ -19,6 +19,14 @@ if __name__ == "__main__":
         from tests.bench import snapshot
 
         sys.exit(snapshot.main(words))
+    if what == "wire":
+        from tests.bench import wire
+
+        sys.exit(wire.main(words))
+    if what == "overload":
+        from tests.bench import overload
+
+        sys.exit(overload.main(words))
     from tests.bench import worker
 
     sys.exit(worker.main(*words))

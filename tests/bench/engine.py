@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.bench import report
+from tests.bench.document import replace_main
 from tests.bench.workloads import WORKLOADS, cached
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -269,6 +270,5 @@ def main(words: list[str]) -> int:
     document = run(arguments, lambda line: print(line, file=sys.stderr, flush=True))
     print(json.dumps(document) if arguments.json else report.table(document))
     if arguments.write_doc:
-        path = ROOT / "docs" / "PERFORMANCE.md"
-        path.write_text(report.markdown(document), encoding="utf-8")
+        replace_main(report.markdown(document))
     return 0

@@ -4,9 +4,10 @@ import google_crc32c
 
 from hotpath.core.api import Engine
 from hotpath.runtime import faults
+from hotpath.runtime.rate_limit import UNLIMITED
 from hotpath.runtime.rings import batch as ring_batch
 from hotpath.runtime.rings import loop as ring_loop
-from hotpath.runtime.rings.batch import ALLOWED, UNLIMITED, RingBatch, RingEnd
+from hotpath.runtime.rings.batch import ALLOWED, RingBatch, RingEnd
 from shared.domain import records as r
 from shared.domain.commands import CancelOrder, Command
 from shared.domain.ids import member_order_id

@@ -13,8 +13,9 @@ from hotpath.runtime.gateway.parts import EngineFacts, RingHost, SessionRules, W
 from hotpath.runtime.gateway.privacy import accounts_of, is_known_id, masked
 from hotpath.runtime.gateway.repeats import Repeat
 from hotpath.runtime.gateway.session import Session
-from hotpath.runtime.gateway.stamping import with_session
+from hotpath.runtime.gateway.stamping import naming_session
 from hotpath.runtime.metrics import Metrics
+from hotpath.runtime.rate_limit import RateLimit
 from hotpath.runtime.stream_bound import ORDERS
 from shared.domain import records as r
 from shared.domain.command_size import is_one_command
@@ -51,6 +52,7 @@ class Gateway:
         queue_commands: int,
         journal: Path,
         rules: SessionRules,
+        rate: RateLimit,
     ) -> None:
         self._listener = listener
         self._verifier = verifier
@@ -59,6 +61,7 @@ class Gateway:
         self._facts = facts
         self._queue_commands = queue_commands
         self.durable_sequence = 0
+        self.rate = rate
         self.order_refusal = ""  # why new orders are not taken now
         self.sessions: dict[int, Session] = {}
         self.commands: deque[PendingCommand] = deque()
@@ -194,24 +197,23 @@ class Gateway:
             self._refuse(session, request, GatewayCode.NOT_AUTHORISED, "not allowed here")
             return
         if kind in ORDERS:
-            frame = self._with_session(session, frame)
+            frame = naming_session(frame, session.account_id, self._rules)
         limit = self._queue_commands
         if kind in _CANCELS:
             limit *= 2  # cancels are taken when new orders no longer are
         if session.queued >= WINDOW or len(self.commands) >= limit:
             self._refuse(session, request, GatewayCode.ENGINE_BUSY, "the queue is full")
             return
-        if self.order_refusal and kind in ORDERS:
-            self._refuse(session, request, GatewayCode.ENGINE_BUSY, self.order_refusal)
-            return
+        if kind in ORDERS:
+            refusal = self.order_refusal or (
+                "" if self.rate.left > 0 else "too many orders a second"
+            )
+            if refusal:
+                self._refuse(session, request, GatewayCode.ENGINE_BUSY, refusal)
+                return
+            self.rate.left -= 1
         session.queued += 1
         self.commands.append((session, request, frame))
-
-    def _with_session(self, session: Session, frame: bytes) -> bytes:
-        if session.kind != frames.MEMBER:
-            return with_session(frame, 0, is_throttled=False)
-        number = session.account_id
-        return with_session(frame, number, self._rules.is_session_throttled(number))
 
     def queue(self, session: Session, frame: bytes) -> None:
         """Queue a command of the gateway's own, whatever else waits."""

@@ -7,6 +7,7 @@ they become extended ones.
 
 from typing import Final
 
+from hotpath.runtime.gateway.parts import SessionRules
 from shared.domain import records as r
 from shared.domain.command_size import command_bytes
 from shared.wire import frames
@@ -16,6 +17,11 @@ _HEADER_BYTES: Final = 8 * r.COMMAND_WORDS
 _SESSION_AT: Final = 8 * r.C_MODES + 4  # the upper half of the word
 _REST: Final = bytes(8 * (r.EXTENDED_COMMAND_WORDS - r.COMMAND_WORDS))
 _EXTENDED: Final = bytes([r.PLACE_ORDER_EXTENDED])
+
+
+def naming_session(frame: bytes, session: int, rules: SessionRules) -> bytes:
+    """Return a COMMAND frame whose orders name their session, 0 a service's."""
+    return with_session(frame, session, session != 0 and rules.is_session_throttled(session))
 
 
 def with_session(frame: bytes, session: int, is_throttled: bool) -> bytes:

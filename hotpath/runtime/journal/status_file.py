@@ -108,6 +108,15 @@ class StatusFile:
     def durable_sequence(self, value: int) -> None:
         self._words[_W_DURABLE_SEQUENCE] = value
 
+    def advance(self, sequence: int) -> bool:
+        """Note a durable sequence; return whether the publisher slept and has to be woken."""
+        words = self._words
+        words[_W_DURABLE_SEQUENCE] = sequence
+        if not words[_W_FOLLOWER_WAITS]:
+            return False
+        words[_W_FOLLOWER_WAITS] = 0
+        return True
+
     @property
     def state(self) -> int:
         return self._words[_W_STATE]

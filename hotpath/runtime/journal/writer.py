@@ -72,9 +72,10 @@ class JournalWriter:
         self._directory = directory
         self._shard = shard
         self._epoch = epoch
-        self._syncs = durability != "os"
+        self.waits_for_sync = durability != "os"
         self._segment_bytes = segment_bytes
         self._faults = faults or Faults()
+        self._has_fault = self._faults.is_set
         self._next_sequence = tail.next_sequence
         self._descriptor = -1
         self._prepared: tuple[int, int] | None = None  # descriptor and size of the next segment
@@ -93,23 +94,25 @@ class JournalWriter:
 
         Raises JournalFailed when it could not be written whole, or an earlier sync failed.
         """
-        self._check()
+        if self._failure is not None:
+            raise self._failure
+        size = len(record)
         try:
-            if self._offset + len(record) > self._size:
-                self._rotate(len(record))
-            if self._faults.is_due(HALF_WRITTEN):
+            if self._offset + size > self._size:
+                self._rotate(size)
+            if self._has_fault and self._faults.is_due(HALF_WRITTEN):
                 self._files.write(self._descriptor, record[: len(record) // 2], self._offset)
                 os.kill(os.getpid(), 9)
             self._files.write(self._descriptor, record, self._offset)
         except OSError as error:
             raise JournalFailed(f"write of the journal: {error}") from error
-        self._offset += len(record)
+        self._offset += size
         self._next_sequence += commands
-        self.bytes_written += len(record)
+        self.bytes_written += size
 
     def make_durable(self) -> None:
         """Return when all that was appended is durable in the chosen mode; raise JournalFailed."""
-        if self._syncs:
+        if self.waits_for_sync:
             self.sync()
 
     def sync(self) -> None:

@@ -21,7 +21,7 @@ from hotpath.runtime.gateway.order_entry import Gateway
 from hotpath.runtime.gateway.repeats import Repeats
 from hotpath.runtime.gateway.session import Session
 from hotpath.runtime.metrics import LATENCY_BOUNDS_US, Metrics
-from hotpath.runtime.rings.batch import UNLIMITED, RingBatch, RingEnd
+from hotpath.runtime.rings.batch import RingBatch, RingEnd
 from hotpath.runtime.rings.loop import RingLoop
 from hotpath.runtime.sequencer import Sequencer
 from hotpath.runtime.stream_bound import ORDERS
@@ -158,9 +158,10 @@ class Rings:
 
         Raises JournalFailed as Sequencer.commit does.
         """
+        rate = self._gateway.rate
         self._is_serving = True
         try:
-            self._loop.serve(until_ns, 0 if self._gateway.order_refusal else UNLIMITED)
+            rate.left -= self._loop.serve(until_ns, 0 if self._gateway.order_refusal else rate.left)
         finally:
             self._is_serving = False
             if self._is_stale:

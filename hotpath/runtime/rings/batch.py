@@ -44,7 +44,6 @@ from shared.wire.ring import (
 
 MAX_BATCH_COMMANDS: Final = 16_384
 MAX_BATCH_EVENT_WORDS: Final = (8 << 20) // 8  # a batch ends behind the command that passes this
-UNLIMITED: Final = 1 << 62
 
 # What a session may do with a command of a kind.
 REFUSED: Final = 0

@@ -1,5 +1,9 @@
 """The engine (gateway, sequencer, journal, core) and the publisher that tails its journal."""
 
+import time
+from pathlib import Path
+
+from hotpath.runtime.journal.status_file import StatusFile
 from infra.local import health, keys
 from infra.local.part import Part, python_part
 from infra.local.settings import Settings, shard_part
@@ -19,7 +23,7 @@ def engine(settings: Settings, shard: int = 0) -> Part:
         health=health.http(settings.engine_health(shard)),
         after=("build-core",),
         ports=(settings.port("engine", shard), settings.port("engine-health", shard)),
-        prepare=lambda: settings.journal_of(shard).mkdir(parents=True, exist_ok=True),
+        prepare=lambda: _prepare_journal(settings, shard),
         start_timeout_s=RECOVERY_TIMEOUT_S,
     )
 
@@ -33,29 +37,95 @@ def engine_environment(settings: Settings, shard: int = 0) -> dict[str, str]:
         "ENGINE_HEALTH_LISTEN": settings.address("engine-health", shard),
         "ENGINE_PUBLIC_KEY_FILE": str(keys.engine_public_key_file(settings)),
         "TRADING_DURABILITY": settings.durability,
+        "STREAM_URL": settings.stream_url,
         "TRADING_SPIN": "1" if settings.spin else "0",
         "TRADING_UNPUBLISHED": str(_UNPUBLISHED_COMMANDS),
     }
 
 
+def _prepare_journal(settings: Settings, shard: int) -> None:
+    """Make the journal's folder. One that a standby has gone on with takes its place."""
+    journal, other = settings.journal_of(shard), settings.standby_journal_of(shard)
+    if _epoch(other) > _epoch(journal):
+        if journal.exists():
+            journal.rename(journal.with_name(f"{journal.name}.superseded-{time.time_ns()}"))
+        other.rename(journal)
+    journal.mkdir(parents=True, exist_ok=True)
+
+
+def _epoch(journal: Path) -> int:
+    """Return the epoch of the last engine that wrote a journal; 0 if none did."""
+    try:
+        with StatusFile(journal, create=False) as status:
+            return status.epoch if status.valid else 0
+    except FileNotFoundError:
+        return 0
+
+
+def replicator(settings: Settings, shard: int = 0, *, is_standbys: bool = False) -> Part:
+    """Return the replicator of a shard's engine, or of its standby's host."""
+    name = shard_part("standby-replicator" if is_standbys else "replicator", shard)
+    journal = settings.standby_journal_of(shard) if is_standbys else settings.journal_of(shard)
+    heartbeat = settings.health_file(name)
+    return python_part(
+        settings,
+        name,
+        "hotpath.runtime.replication",
+        environment=engine_environment(settings, shard)
+        | {"TRADING_JOURNAL": str(journal), "TRADING_HEALTH_FILE": str(heartbeat)},
+        health=health.heartbeat(heartbeat),
+        after=("stream",),
+        prepare=lambda: heartbeat.unlink(missing_ok=True),
+        start_timeout_s=RECOVERY_TIMEOUT_S,
+    )
+
+
 def publisher(settings: Settings, shard: int = 0) -> Part:
     """Return a shard's publisher; healthy while it touches its heartbeat file."""
-    name = shard_part("publisher", shard)
+    return _publisher(
+        settings,
+        shard_part("publisher", shard),
+        {
+            "TRADING_JOURNAL": str(settings.journal_of(shard)),
+            "PUBLISHER_HEALTH_LISTEN": settings.address("publisher", shard),
+        },
+        ports=(settings.port("publisher", shard),),
+        after=("stream", shard_part("engine", shard)),
+    )
+
+
+def other_host(settings: Settings, shard: int) -> list[Part]:
+    """Return what waits beside a standby on another host, for it to become the engine."""
+    journal = {"TRADING_JOURNAL": str(settings.standby_journal_of(shard))}
+    name = shard_part("standby-publisher", shard)
+    return [
+        replicator(settings, shard, is_standbys=True),
+        _publisher(settings, name, journal, ports=(), after=("stream",)),
+    ]
+
+
+def _publisher(
+    settings: Settings,
+    name: str,
+    environment: dict[str, str],
+    *,
+    ports: tuple[int, ...],
+    after: tuple[str, ...],
+) -> Part:
     heartbeat = settings.health_file(name)
     return python_part(
         settings,
         name,
         "hotpath.runtime.publisher",
         environment={
-            "TRADING_JOURNAL": str(settings.journal_of(shard)),
             "STREAM_URL": settings.stream_url,
             "TRADING_SHARDS": str(settings.shards),
             "TRADING_HEALTH_FILE": str(heartbeat),
-            "PUBLISHER_HEALTH_LISTEN": settings.address("publisher", shard),
+            **environment,
         },
         health=health.heartbeat(heartbeat),
-        ports=(settings.port("publisher", shard),),
-        after=("stream", shard_part("engine", shard)),
+        ports=ports,
+        after=after,
         prepare=lambda: heartbeat.unlink(missing_ok=True),
         start_timeout_s=RECOVERY_TIMEOUT_S,
     )

@@ -26,13 +26,21 @@ def follower(settings: Settings, shard: int = 0) -> Part:
 
 
 def standby(settings: Settings, shard: int = 0) -> Part:
-    """Return a shard's standby: an engine in waiting, told all that the engine is told."""
+    """Return a shard's standby: an engine in waiting, told all that the engine is told.
+
+    As if on another host it has a journal of its own; the ports it takes over are the engine's.
+    """
+    environment = engine_environment(settings, shard) | {
+        "STANDBY_HEALTH_LISTEN": settings.address("standby-health", shard),
+        "STANDBY_PLACEMENT": settings.standby_placement,
+    }
+    if settings.standby_placement == "other-host":
+        environment["TRADING_JOURNAL"] = str(settings.standby_journal_of(shard))
     return python_part(
         settings,
         shard_part("standby", shard),
         "hotpath.runtime.standby",
-        environment=engine_environment(settings, shard)
-        | {"STANDBY_HEALTH_LISTEN": settings.address("standby-health", shard)},
+        environment=environment,
         health=health.http(settings.standby_health(shard)),
         after=(shard_part("engine", shard),),
         ports=(settings.port("standby-health", shard),),

@@ -1,0 +1,257 @@
+"""`trading bench wire`: from a command to its acknowledgement, over shared memory and TCP.
+
+Everything is on: risk, journal, an equity venue's mix on a book of 1,000 orders. The loop is open:
+latencies count from when a command was due. Beside each round stands the noise floor: by how much
+a loop that does nothing is late on this machine at the same moment.
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from hotpath import build
+from shared.wire.pacing import ANSWERED, Record, RingPacer, TcpPacer, lateness
+from tests.bench.document import replace_section
+from tests.bench.pacers import (
+    bench_engine,
+    measured_bytes,
+    quantile_us,
+    ring_pacer,
+    stage_of,
+    tcp_pacer,
+    token_of,
+)
+from tests.bench.workloads import make_workload
+from tests.support.engine import EngineProcess
+
+_WARM_UP_S: Final = 0.5
+_NOISE_S: Final = 0.3
+_WINDOW: Final = 1500
+_PROBES: Final = 200
+_PROBE_BYTES: Final = 400  # a record of one command
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What is measured, and what it is to reach."""
+
+    name: str
+    transport: str
+    clients: int
+    durability: str
+    rate: int = 0  # commands a second; 0: as fast as `in_flight` allows
+    in_flight: int = _WINDOW
+    round_commands: int = 0  # where there is no rate
+    goal_p50_us: float = 0
+    goal_p99_us: float = 0
+    goal_commands_per_s: int = 0
+
+    def commands(self, seconds: float) -> int:
+        return int(self.rate * seconds) if self.rate else self.round_commands
+
+
+ROWS: Final = (
+    Row("shm", "shm", 1, "os", 100_000, goal_p50_us=5, goal_p99_us=20),
+    Row("tcp", "tcp", 1, "os", 5_000, goal_p99_us=100),
+    Row("tcp64", "tcp", 64, "os", 20_000, goal_p99_us=500),
+    Row(
+        "fsync",
+        "shm",
+        1,
+        "fsync",
+        in_flight=32_768,
+        round_commands=300_000,
+        goal_commands_per_s=2_000_000,
+    ),
+    Row("sync1", "shm", 1, "fsync", in_flight=1, round_commands=400),
+)
+
+
+def main(words: list[str]) -> int:
+    options = _options(words)
+    rows = [row for row in ROWS if row.name in options.rows.split(",")]
+    started_s = time.monotonic()
+    most = max(row.commands(_WARM_UP_S) + options.rounds * row.commands(options.seconds)
+               for row in rows)  # fmt: skip
+    workload = make_workload("it1k", most)
+    market = stage_of(workload)
+    commands = measured_bytes(workload.words, workload.measured_from)
+    documents = []
+    with tempfile.TemporaryDirectory(prefix="bench-wire-", dir=options.folder) as folder:
+        for row in rows:
+            settings = {"TRADING_DURABILITY": row.durability, "TRADING_SPIN": "1"}
+            with bench_engine(Path(folder) / row.name, market, **settings) as engine:
+                if options.pin:
+                    os.sched_setaffinity(engine.process_id, {0})
+                    os.sched_setaffinity(0, {1})
+                documents.append(_measure(row, engine, commands, options))
+            if not options.json:
+                print(_text(documents[-1]), flush=True)
+    document = {
+        "rows": documents,
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
+        "load_average": [round(load, 2) for load in os.getloadavg()],
+        "compiled": build.core_build().compiled,
+        "seconds": round(time.monotonic() - started_s, 1),
+    }
+    if options.json:
+        print(json.dumps(document))
+    if options.write_doc:
+        replace_section("wire", _markdown(document))
+    return 0
+
+
+def _options(words: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="trading bench wire")
+    parser.add_argument("--rows", default=",".join(row.name for row in ROWS))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=2.0, help="of a round")
+    parser.add_argument("--folder", help="where the journals are written")
+    parser.add_argument("--pin", action="store_true", help="engine on CPU 0, client on CPU 1")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--write-doc", action="store_true")
+    return parser.parse_args(words)
+
+
+def _measure(
+    row: Row, engine: EngineProcess, commands: bytes, options: argparse.Namespace
+) -> dict[str, Any]:
+    """Run the rounds of a row; return its document."""
+    address, token = engine.address, token_of(engine)
+    pacer: RingPacer | TcpPacer
+    if row.transport == "shm":
+        pacer = ring_pacer(address, token)
+    else:
+        pacer = tcp_pacer(address, token, row.clients)
+    interval_ns = 1_000_000_000 // row.rate if row.rate else 0
+    sent = row.commands(_WARM_UP_S) if row.rate else row.round_commands // 10
+    pacer.run(commands, 0, sent, interval_ns, row.in_flight)
+    rounds = []
+    for _ in range(options.rounds):
+        count = row.commands(options.seconds)
+        late = lateness(int(_NOISE_S * (row.rate or 5_000)), interval_ns or 200_000)
+        started_ns = time.perf_counter_ns()
+        record = pacer.run(commands, sent, count, interval_ns, row.in_flight)
+        seconds = (time.perf_counter_ns() - started_ns) / 1e9
+        sent += count
+        rounds.append(_round(row, record, seconds, late))
+        if row.in_flight == 1:
+            rounds[-1]["sync_us"] = quantile_us(_syncs(engine.folder), 0.5)
+            rounds[-1]["ours_us"] = round(rounds[-1]["p50_us"] - rounds[-1]["sync_us"], 2)
+    found = {
+        "name": row.name,
+        "transport": row.transport,
+        "clients": row.clients,
+        "durability": row.durability,
+        "rate": row.rate,
+        "in_flight": row.in_flight,
+        "goal": {"p50_us": row.goal_p50_us, "p99_us": row.goal_p99_us,
+                 "commands_per_s": row.goal_commands_per_s},
+    }  # fmt: skip
+    for key in rounds[0]:
+        found[key] = statistics.median(it[key] for it in rounds)
+    return found | {"rounds": rounds}
+
+
+def _round(row: Row, record: Record, seconds: float, late: list[int]) -> dict[str, float]:
+    rows = record.rows()
+    refused = sum(1 for _, _, outcome in rows if outcome != ANSWERED)
+    assert not refused, f"{refused} commands were refused by the gateway"
+    latencies = [latency for _, latency, _ in rows]
+    return {
+        "p50_us": quantile_us(latencies, 0.5),
+        "p99_us": quantile_us(latencies, 0.99),
+        "p99_9_us": quantile_us(latencies, 0.999),
+        "commands_per_s": round(len(rows) / seconds),
+        "noise_p50_us": quantile_us(late, 0.5),
+        "noise_p99_us": quantile_us(late, 0.99),
+        "noise_p99_9_us": quantile_us(late, 0.999),
+    }
+
+
+def _syncs(folder: Path) -> list[int]:
+    """Return how long the device takes to write and sync so little, in ns, each time."""
+    found: list[int] = []
+    descriptor = os.open(folder / "probe", os.O_RDWR | os.O_CREAT)
+    try:
+        os.posix_fallocate(descriptor, 0, _PROBES * _PROBE_BYTES)
+        os.fsync(descriptor)
+        for number in range(_PROBES):
+            started_ns = time.perf_counter_ns()
+            os.pwrite(descriptor, bytes(_PROBE_BYTES), number * _PROBE_BYTES)
+            os.fdatasync(descriptor)
+            found.append(time.perf_counter_ns() - started_ns)
+    finally:
+        os.close(descriptor)
+    return found
+
+
+# --- what is printed ------------------------------------------------------------------------------
+
+
+def _title(row: dict[str, Any]) -> str:
+    pace = f"{row['rate']:,}/s" if row["rate"] else f"{row['in_flight']:,} in flight"
+    return f"{row['durability']}, {row['transport']}, {row['clients']} client(s), {pace}"
+
+
+def _goal(row: dict[str, Any]) -> str:
+    goal = row["goal"]
+    found = [f"p50 < {goal['p50_us']:g} µs"] if goal["p50_us"] else []
+    found += [f"p99 < {goal['p99_us']:g} µs"] if goal["p99_us"] else []
+    found += [f"≥ {goal['commands_per_s']:,}/s"] if goal["commands_per_s"] else []
+    return ", ".join(found) or "none"
+
+
+def _text(row: dict[str, Any]) -> str:
+    lines = [f"{_title(row)}   (goal: {_goal(row)})"]
+    for number, it in enumerate([*row["rounds"], row], 1):
+        name = "median" if it is row else f"round {number}"
+        lines.append(
+            f"  {name:<8} p50 {it['p50_us']:8.1f}  p99 {it['p99_us']:9.1f}"
+            f"  p99.9 {it['p99_9_us']:9.1f} µs  {it['commands_per_s']:>9,.0f}/s"
+            f"   noise p99 {it['noise_p99_us']:8.1f}  p99.9 {it['noise_p99_9_us']:8.1f} µs"
+        )
+    if "ours_us" in row:
+        lines.append(
+            f"  of {row['p50_us']:.0f} µs (p50) the device's sync takes {row['sync_us']:.0f} µs,"
+            f" all else {row['ours_us']:.0f} µs"
+        )
+    return "\n".join(lines)
+
+
+def _markdown(document: dict[str, Any]) -> str:
+    head = "| what | goal | p50 | p99 | p99.9 µs | commands/s | noise p99 | p99.9 µs |"
+    lines = [
+        "Generated by `trading bench wire --write-doc`. From the moment a command is due to its",
+        "acknowledgement, with risk and journal; open loop, medians of the rounds in brackets.",
+        f"Machine: {document['machine']}, load average {document['load_average'][0]}.",
+        "",
+        head,
+        "|---|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    lines += [
+        f"| {_title(row)} | {_goal(row)} | {row['p50_us']:.1f} | {_all(row, 'p99_us')}"
+        f" | {row['p99_9_us']:.0f} | {_all(row, 'commands_per_s')}"
+        f" | {row['noise_p99_us']:.1f} | {row['noise_p99_9_us']:.0f} |"
+        for row in document["rows"]
+    ]
+    lines += [
+        f"\nOne in flight with `fsync`: {row['p50_us']:.0f} µs (p50), of which the device's sync"
+        f" {row['sync_us']:.0f} µs and all else {row['ours_us']:.0f} µs."
+        for row in document["rows"]
+        if "ours_us" in row
+    ]
+    return "\n".join(lines)
+
+
+def _all(row: dict[str, Any], key: str) -> str:
+    show: Callable[[float], str] = lambda value: f"{value:,.0f}"  # noqa: E731
+    return f"{show(row[key])} ({' '.join(show(it[key]) for it in row['rounds'])})"
