@@ -17,10 +17,9 @@ from multiprocessing import get_context
 from typing import Any, Final
 
 from hotpath.build import CoreBuildError, check_build, select_core
-from shared.domain.order_rules import order_rules
-from shared.domain.reject_codes import CancelReason, RejectCode
 
-# The core is loaded in the processes of the pools only: each has one of the two builds.
+# The core is loaded in the processes of the pools only: each has one of the two builds. So nothing
+# that is compiled may be imported here, codes included.
 
 _SUMMARY: Final = "Drive the core and the naive market with the same seeded commands; compare."
 OFTEN: Final = 100  # how often a long run has to reach everything
@@ -106,6 +105,8 @@ def _digests(seed: int, commands: int) -> list[int]:
 
 def every_name() -> set[str]:
     """Return all that a long run has to reach: types, times, modes, sessions, events, codes."""
+    from shared.domain.order_rules import order_rules
+    from shared.domain.reject_codes import CancelReason, RejectCode
     from tests.reference.run import EVENTS
 
     values = order_rules().values

@@ -59,7 +59,7 @@ FAULTS = (
     Fault("trial", "self.traded += lots", "self.traded += leaves"),
     Fault("entering", "would_trade() < least", "would_trade() <= least"),
     Fault("matching", "instruments[instrument + I_HIGH] = price", "pass"),
-    Fault("state", "(events - 1) // self.events_of_number", "events // self.events_of_number"),
+    Fault("state", "self.sequence + (events - 1) //", "self.sequence + 1 + events //"),
     Fault(
         "sorting",
         "pairs[at])\n        at += 2\n    return highest",

@@ -1,6 +1,8 @@
 """The core against the naive market: seeded streams, and some drawn by hypothesis."""
 
 import struct
+import subprocess
+import sys
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,7 +15,7 @@ from tests.reference import canonical, compare
 from tests.reference.engine import NaiveEngine
 from tests.reference.generator import Generator
 from tests.reference.invariants import check
-from tests.reference.planted_faults import FAULTS, run
+from tests.reference.planted_faults import FAULTS, ROOT, run
 from tests.support.core_script import ACCOUNTS, Desk, order_id, words_of
 from tests.support.fast_engine import FastEngine
 
@@ -27,6 +29,13 @@ def test_seeded_streams_give_no_difference(seed: int) -> None:
     outcome = compare.run(seed, commands=1_500, check_every=1)
     assert not outcome.difference
     assert outcome.commands == 1_500
+
+
+def test_the_command_compares_every_build_that_there_is() -> None:
+    command = [sys.executable, "-m", "tests.reference", "--commands", "400", "--seeds", "2"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].startswith("commands=400 differences=0 (naive")
 
 
 def test_a_planted_fault_is_found() -> None:
