@@ -18,6 +18,7 @@ from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined]
 
 from shared.ports.event_stream import StreamUnavailable, TopicPartition, WriterFenced
 from shared.ports.journal_topic import CopiedRecord
+from shared.streams.journal_settings import BEAT_SETTINGS, JOURNAL_SETTINGS, MAX_MESSAGE_BYTES
 from shared.streams.kafka import KafkaEventStream, KafkaStreamReader
 from shared.streams.kafka_connection import (
     CALL_TIMEOUT_S,
@@ -29,18 +30,11 @@ from shared.streams.kafka_connection import (
 )
 
 IDS: Final = 3
-MAX_MESSAGE_BYTES: Final = 33 << 20  # a journal record and what Kafka adds to it
 _TRANSACTION_TIMEOUT_MS: Final = 10_000
 _FIRST_TAKE_S: Final = 0.15
 # A fetch that waits is not woken by the end of a transaction that is undone, and a takeover waits.
 _FETCH_WAIT_MS: Final = 50
 _BEAT_TIMEOUT_MS: Final = 1_000
-_JOURNAL_SETTINGS: Final = {
-    "max.message.bytes": str(MAX_MESSAGE_BYTES),
-    "retention.ms": "-1",  # a standby without a snapshot begins at the first record
-    "retention.bytes": "-1",
-}
-_BEAT_SETTINGS: Final = {"retention.ms": "3600000", "segment.ms": "600000"}
 
 
 class KafkaJournalTopic:
@@ -59,8 +53,8 @@ class KafkaJournalTopic:
     def ensure(self) -> None:
         self._stream.create(
             [
-                NewTopic(self._journal.topic, 1, -1, config=_JOURNAL_SETTINGS),
-                NewTopic(self._beats.topic, 1, -1, config=_BEAT_SETTINGS),
+                NewTopic(self._journal.topic, 1, -1, config=JOURNAL_SETTINGS),
+                NewTopic(self._beats.topic, 1, -1, config=BEAT_SETTINGS),
             ]
         )
 
