@@ -134,7 +134,7 @@ class HotPathStack(Stack):
 
     def _role(self, shard: int, role: str) -> iam.Role:
         settings = self._settings
-        topics = (*PUBLISHED, f"hotpath-journal.{shard}")
+        topics = (*PUBLISHED, f"hotpath-journal.{shard}", f"hotpath-beats.{shard}")
         statements = {
             "TokenKey": (
                 ["ssm:GetParameter"],
@@ -158,7 +158,10 @@ class HotPathStack(Stack):
                     "kafka-cluster:AlterTransactionalId",
                     "kafka-cluster:DescribeTransactionalId",
                 ],
-                [self._streaming.transactional_id_arn(f"shard-{shard}")],
+                [
+                    self._streaming.transactional_id_arn(writer)
+                    for writer in (f"publisher-{shard}", f"hotpath-journal.{shard}.*")
+                ],
             ),
         }
         return iam.Role(

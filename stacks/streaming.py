@@ -10,6 +10,7 @@ from aws_cdk import aws_msk as msk
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
+from shared.streams.journal_settings import BEAT_SETTINGS, JOURNAL_SETTINGS
 from shared.wire.stream_events import partition_counts
 from stacks.data import DataStack
 from stacks.network import NetworkStack
@@ -30,15 +31,23 @@ BROKER_PROPERTIES = {
 }
 
 
-def topics(shards: int) -> dict[str, dict[str, int]]:
-    """Return every topic with its partitions: the public five, and one journal a shard."""
-    partitions = partition_counts(shards) | {
-        f"hotpath-journal.{shard}": 1 for shard in range(shards)
-    }
-    return {
+def topics(shards: int) -> dict[str, dict[str, object]]:
+    """Return every topic with its partitions and settings: the public five, and each shard's own.
+
+    A shard's journal has records of any length and is kept for good; its beats for an hour.
+    """
+    found: dict[str, dict[str, object]] = {
         topic: {"partitions": count, "replication_factor": REPLICATION_FACTOR}
-        for topic, count in partitions.items()
+        for topic, count in partition_counts(shards).items()
     }
+    for shard in range(shards):
+        for name, settings in (("journal", JOURNAL_SETTINGS), ("beats", BEAT_SETTINGS)):
+            found[f"hotpath-{name}.{shard}"] = {
+                "partitions": 1,
+                "replication_factor": REPLICATION_FACTOR,
+                "config": settings,
+            }
+    return found
 
 
 class StreamingStack(Stack):

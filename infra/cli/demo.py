@@ -50,14 +50,30 @@ def demo(context: click.Context, arrivals: int) -> None:
 @demo.command()
 @click.option("--rate", default=5_000, show_default=True, help="Commands a second.")
 @click.option("--load-s", default=2.0, show_default=True, help="Load before each takeover.")
+@click.option(
+    "--placement",
+    default="same-host",
+    show_default=True,
+    type=click.Choice(["same-host", "other-host"]),
+    help="Where the standby is; other-host needs Java and Maven, for Kafka.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
-def failover(rate: int, load_s: float, as_json: bool) -> None:
-    """End an engine under load three times and let a standby take over; exit 0 only if nothing
+def failover(rate: int, load_s: float, placement: str, as_json: bool) -> None:
+    """End an engine under load again and again and let a standby take over; exit 0 only if nothing
     acknowledged was lost, each gap was under 2 s, and the old engine was refused.
     """
     ensure_core_build(lambda text: click.echo(text, err=True))
-    with settings.temporary() as own:
-        outcome = Failover(own, rate=rate, load_s=load_s).run()
+    if placement == "other-host":
+        from infra.demo.other_host import (  # only then: it needs Kafka
+            ENVIRONMENT,
+            OtherHostFailover,
+        )
+
+        with settings.temporary(ENVIRONMENT) as own:
+            outcome = OtherHostFailover(own, rate=rate, load_s=load_s).run()
+    else:
+        with settings.temporary() as own:
+            outcome = Failover(own, rate=rate, load_s=load_s).run()
     if as_json:
         click.echo(json.dumps(asdict(outcome) | {"holds": outcome.holds}))
     else:

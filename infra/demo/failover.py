@@ -9,6 +9,7 @@ import urllib.request
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 from hotpath.runtime.journal.reader import JournalScan
@@ -25,10 +26,11 @@ from shared.wire.journal import JournaledCommand
 from shared.wire.tokens import SCOPES, TokenIssuer
 
 KILLED, HUNG, SWITCHED = "killed (SIGKILL)", "hung (SIGSTOP)", "switched (upgrade)"
+LOST = "lost with its host"
 ENDS: Final = {KILLED: signal.SIGKILL, HUNG: signal.SIGSTOP, SWITCHED: signal.SIGUSR1}
 MOST_GAP_MS: Final = 2_000
-_REFUSED: Final = 3  # exit code of an engine whose journal another one holds
-_WITHIN_S: Final = 30.0
+REFUSED: Final = 3  # exit code of an engine whose journal another one holds
+WITHIN_S: Final = 30.0
 
 
 @dataclass
@@ -50,12 +52,13 @@ class Outcome:
     duplicated: int = 0
     is_old_refused: bool = False
     refusal: str = ""
+    wanted: int = len(ENDS)  # takeovers
 
     @property
     def holds(self) -> bool:
         is_exact = not (self.lost or self.changed or self.duplicated)
         is_quick = all(takeover.gap_ms < MOST_GAP_MS for takeover in self.takeovers)
-        return is_exact and is_quick and self.is_old_refused and len(self.takeovers) == len(ENDS)
+        return is_exact and is_quick and self.is_old_refused and len(self.takeovers) == self.wanted
 
 
 class Failover:
@@ -83,21 +86,23 @@ class Failover:
         finally:
             runner.stop_all([self._standby, self._engine], Progress(quiet=True))
         outcome.seconds = time.monotonic() - began_s
-        self._compare(outcome)
+        compare(self._load, self._settings.journal, outcome)
         return outcome
 
     def _take_over(self, how: str) -> Takeover:
         """Start a standby, let it catch up, and end the engine that it follows."""
         runner.start(self._standby)
-        _wait(lambda: _facts(self._settings.standby_health_url).get("lag_commands", 1e9) < 1e4)
+        wait_until(
+            lambda: facts_of(self._settings.standby_health_url).get("lag_commands", 1e9) < 1e4
+        )
         time.sleep(self._load_s)  # the load runs
         connections = self._load.noted.connections
         before = len(connections)
         process_id = self._record("standby" if how == SWITCHED else "engine").pid
         os.kill(process_id, ENDS[how])
-        _wait(lambda: len(connections) > before and connections[-1].first_answer_s > 0)
+        wait_until(lambda: len(connections) > before and connections[-1].first_answer_s > 0)
         gap_s = connections[-1].first_answer_s - connections[-2].last_answer_s
-        facts = _facts(self._settings.engine_health_url)
+        facts = facts_of(self._settings.engine_health_url)
         if not adopt(self._settings, int(facts["process_id"])):
             raise StackError(f"{how}: process {facts['process_id']} serves, not the standby")
         return Takeover(how, gap_s * 1000, connections[-1].epoch)
@@ -111,33 +116,11 @@ class Failover:
             cwd=part.folder,
             capture_output=True,
             text=True,
-            timeout=_WITHIN_S,
+            timeout=WITHIN_S,
             check=False,
         )
-        outcome.is_old_refused = done.returncode == _REFUSED
+        outcome.is_old_refused = done.returncode == REFUSED
         outcome.refusal = (done.stderr.strip().splitlines() or [""])[-1]
-
-    def _compare(self, outcome: Outcome) -> None:
-        """Look up every answer in the journal, and every accepted order id."""
-        journal: list[JournaledCommand] = []
-        for _, _, record in JournalScan(self._settings.journal):
-            journal += record.commands()
-        outcome.answered = self._load.answers
-        for words, result in self._load.noted.answered:
-            if result.sequence > len(journal):
-                outcome.lost += 1
-                continue
-            command = journal[result.sequence - 1]
-            is_same = command.words[: r.C_TIME_NS] == tuple(words[: r.C_TIME_NS])
-            if not (is_same and command.events == result.events):
-                outcome.changed += 1
-        accepted = Counter(
-            command.words[r.C_ID]
-            for command in journal
-            if command.words[0] & 0xFF == r.PLACE_ORDER
-            and command.events[0][r.E_HEADER] & 0xFF == r.ORDER_ACCEPTED
-        )
-        outcome.duplicated = sum(times - 1 for times in accepted.values())
 
     def _record(self, part: str) -> ProcessRecord:
         record = ProcessRecord.read(self._settings.run_file(part))
@@ -146,7 +129,30 @@ class Failover:
         return record
 
 
-def _facts(url: str) -> dict[str, Any]:
+def compare(load: Load, folder: Path, outcome: Outcome) -> None:
+    """Look up every answer in the journal, and every accepted order id."""
+    journal: list[JournaledCommand] = []
+    for _, _, record in JournalScan(folder):
+        journal += record.commands()
+    outcome.answered += load.answers
+    for words, result in load.noted.answered:
+        if result.sequence > len(journal):
+            outcome.lost += 1
+            continue
+        command = journal[result.sequence - 1]
+        is_same = command.words[: r.C_TIME_NS] == tuple(words[: r.C_TIME_NS])
+        if not (is_same and command.events == result.events):
+            outcome.changed += 1
+    accepted = Counter(
+        command.words[r.C_ID]
+        for command in journal
+        if command.words[0] & 0xFF == r.PLACE_ORDER
+        and command.events[0][r.E_HEADER] & 0xFF == r.ORDER_ACCEPTED
+    )
+    outcome.duplicated += sum(times - 1 for times in accepted.values())
+
+
+def facts_of(url: str) -> dict[str, Any]:
     try:
         with urllib.request.urlopen(url, timeout=2) as answer:
             facts: dict[str, Any] = json.loads(answer.read())
@@ -155,9 +161,9 @@ def _facts(url: str) -> dict[str, Any]:
         return {}
 
 
-def _wait(condition: Callable[[], bool]) -> None:
-    deadline_s = time.monotonic() + _WITHIN_S
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline_s = time.monotonic() + WITHIN_S
     while not condition():
         if time.monotonic() > deadline_s:
-            raise StackError(f"not within {_WITHIN_S:.0f} s")
+            raise StackError(f"not within {WITHIN_S:.0f} s")
         time.sleep(0.005)

@@ -132,22 +132,28 @@ class KafkaEventStream:
         deadline = time.monotonic() + CALL_TIMEOUT_S
         while True:
             try:
-                self._lookup.bounds(partition)
-                return
+                # Asking for the topic first: a client that once knew of none waits seconds for it.
+                if partition.topic in self._lookup.topics(partition.topic):
+                    self._lookup.bounds(partition)
+                    return
             except StreamUnavailable:
                 if time.monotonic() > deadline:
                     raise
-                time.sleep(0.02)
+            time.sleep(0.02)
 
 
 class KafkaStreamReader:
     """A consumer with its partitions assigned; the group serves only to keep its positions."""
 
     def __init__(
-        self, bootstrap_servers: str, group: str, partitions: Sequence[TopicPartition]
+        self,
+        bootstrap_servers: str,
+        group: str,
+        partitions: Sequence[TopicPartition],
+        fetch_wait_ms: int = _FETCH_WAIT_MS,
     ) -> None:
         self._settings: dict[str, Any] = consumer_settings(bootstrap_servers, group)
-        self._settings |= {"fetch.wait.max.ms": _FETCH_WAIT_MS, "error_cb": self._note_error}
+        self._settings |= {"fetch.wait.max.ms": fetch_wait_ms, "error_cb": self._note_error}
         self._consumer = Consumer(self._settings)
         self._positions = dict.fromkeys(partitions, 0)
         self._assigned = False

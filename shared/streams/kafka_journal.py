@@ -18,6 +18,7 @@ from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined]
 
 from shared.ports.event_stream import StreamUnavailable, TopicPartition, WriterFenced
 from shared.ports.journal_topic import CopiedRecord
+from shared.streams.journal_settings import BEAT_SETTINGS, JOURNAL_SETTINGS, MAX_MESSAGE_BYTES
 from shared.streams.kafka import KafkaEventStream, KafkaStreamReader
 from shared.streams.kafka_connection import (
     CALL_TIMEOUT_S,
@@ -29,15 +30,11 @@ from shared.streams.kafka_connection import (
 )
 
 IDS: Final = 3
-MAX_MESSAGE_BYTES: Final = 33 << 20  # a journal record and what Kafka adds to it
 _TRANSACTION_TIMEOUT_MS: Final = 10_000
+_FIRST_TAKE_S: Final = 0.15
+# A fetch that waits is not woken by the end of a transaction that is undone, and a takeover waits.
+_FETCH_WAIT_MS: Final = 50
 _BEAT_TIMEOUT_MS: Final = 1_000
-_JOURNAL_SETTINGS: Final = {
-    "max.message.bytes": str(MAX_MESSAGE_BYTES),
-    "retention.ms": "-1",  # a standby without a snapshot begins at the first record
-    "retention.bytes": "-1",
-}
-_BEAT_SETTINGS: Final = {"retention.ms": "3600000", "segment.ms": "600000"}
 
 
 class KafkaJournalTopic:
@@ -56,8 +53,8 @@ class KafkaJournalTopic:
     def ensure(self) -> None:
         self._stream.create(
             [
-                NewTopic(self._journal.topic, 1, -1, config=_JOURNAL_SETTINGS),
-                NewTopic(self._beats.topic, 1, -1, config=_BEAT_SETTINGS),
+                NewTopic(self._journal.topic, 1, -1, config=JOURNAL_SETTINGS),
+                NewTopic(self._beats.topic, 1, -1, config=BEAT_SETTINGS),
             ]
         )
 
@@ -69,7 +66,7 @@ class KafkaJournalTopic:
     def writer(self) -> "KafkaJournalWriter":
         with self._lock:
             producers, self._prepared = self._prepared or self._producers(), []
-        _take_over(producers)
+        producers = self._take_over(producers)
         self._lookup.settled_bounds(self._journal)
         return KafkaJournalWriter(producers, self._journal, self._lookup)
 
@@ -111,7 +108,38 @@ class KafkaJournalTopic:
         self._prepared = []
         self._stream.close()
 
+    def _take_over(self, producers: Sequence[Producer]) -> list[Producer]:
+        """Return the only producers of their ids; side by side, for each may take a while."""
+        with ThreadPoolExecutor(len(producers)) as pool:
+            return list(pool.map(self._take, range(len(producers)), producers))
+
+    def _take(self, number: int, producer: Producer) -> Producer:
+        """Return a producer that has its id.
+
+        Where a transaction is to be undone first, the client asks again after half a second only. A
+        new one asks at once.
+        """
+        deadline_s, wait_s = time.monotonic() + CALL_TIMEOUT_S, _FIRST_TAKE_S
+        while True:
+            try:
+                producer.init_transactions(wait_s)
+                return producer
+            except KafkaException as error:
+                found = port_error(error.args[0])
+                if isinstance(found, Fenced):
+                    raise WriterFenced(str(found)) from error
+                if not isinstance(found, StreamUnavailable) or time.monotonic() > deadline_s:
+                    raise found from error
+            producer, wait_s = self._producer(number), min(1.3 * wait_s, CALL_TIMEOUT_S / 2)
+
     def _producers(self) -> list[Producer]:
+        producers = [self._producer(number) for number in range(IDS)]
+        with translated():
+            for producer in producers:
+                producer.list_topics(self._journal.topic, timeout=CALL_TIMEOUT_S)
+        return producers
+
+    def _producer(self, number: int) -> Producer:
         settings: dict[str, Any] = client_settings(self._bootstrap_servers) | {
             "transaction.timeout.ms": _TRANSACTION_TIMEOUT_MS,
             "message.timeout.ms": _TRANSACTION_TIMEOUT_MS,
@@ -120,15 +148,9 @@ class KafkaJournalTopic:
             "compression.type": "lz4",
             "retry.backoff.ms": 5,
             "retry.backoff.max.ms": 100,
+            "transactional.id": f"{self._journal.topic}.{number}",
         }
-        producers = [
-            Producer(settings | {"transactional.id": f"{self._journal.topic}.{number}"})
-            for number in range(IDS)
-        ]
-        with translated():
-            for producer in producers:
-                producer.list_topics(self._journal.topic, timeout=CALL_TIMEOUT_S)
-        return producers
+        return Producer(settings)
 
 
 class KafkaJournalWriter:
@@ -204,7 +226,7 @@ class KafkaJournalReader:
 
     def __init__(self, bootstrap_servers: str, partition: TopicPartition, offset: int) -> None:
         self._partition = partition
-        self._reader = KafkaStreamReader(bootstrap_servers, "journal", [partition])
+        self._reader = KafkaStreamReader(bootstrap_servers, "journal", [partition], _FETCH_WAIT_MS)
         self._reader.seek(partition, offset)
 
     def poll(self, max_records: int, timeout_ms: int) -> list[CopiedRecord]:
@@ -217,25 +239,6 @@ class KafkaJournalReader:
 
     def close(self) -> None:
         self._reader.close()
-
-
-def _take_over(producers: Sequence[Producer]) -> None:
-    """Make these the only producers of their ids; side by side, for each may take a while."""
-
-    def take(producer: Producer) -> None:
-        with translated():
-            producer.init_transactions(CALL_TIMEOUT_S)
-
-    deadline_s = time.monotonic() + CALL_TIMEOUT_S
-    with ThreadPoolExecutor(len(producers)) as pool:
-        futures = [pool.submit(take, producer) for producer in producers]
-        try:
-            for future in futures:
-                future.result(max(0.1, deadline_s + 1 - time.monotonic()))
-        except Fenced as error:
-            raise WriterFenced(str(error)) from error
-        except TimeoutError as error:
-            raise StreamUnavailable("kafka: the transactional ids are not given") from error
 
 
 def _copied(offset: int, key: bytes, value: bytes) -> CopiedRecord:

@@ -161,7 +161,8 @@ def test_the_topics_are_those_of_the_code(templates: dict[str, Template]) -> Non
     (parameter,) = templates["streaming"].find_resources("AWS::SSM::Parameter").values()
     topics = json.loads(parameter["Properties"]["Value"])
     assert {name: topics[name]["partitions"] for name in PARTITIONS} == PARTITIONS
-    assert set(topics) - set(PARTITIONS) == {"hotpath-journal.0"}
+    assert set(topics) - set(PARTITIONS) == {"hotpath-journal.0", "hotpath-beats.0"}
+    assert topics["hotpath-journal.0"]["config"]["retention.ms"] == "-1"
 
 
 def test_engines_have_their_hardware_and_their_journal_volume(

@@ -94,23 +94,29 @@ class BeatWatch:
     Silence counts only while Kafka answers: where it is away, nobody is judged.
     """
 
-    def __init__(self, count: Callable[[], int], hung_ms: int) -> None:
+    def __init__(
+        self,
+        count: Callable[[], int],
+        hung_ms: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """`count` grows with each beat, and raises StreamUnavailable while it is not known."""
         self._count = count
+        self._clock = clock
         self._hung_s = hung_ms / 1000
         self._limit_s = self._hung_s
         self._last: int | None = None
-        self._seen_s = self._answered_s = time.monotonic()
+        self._seen_s = self._answered_s = clock()
         self.has_seen = False  # a beat: before that nobody is to be replaced
 
     def is_silent(self) -> bool:
         """Return whether an engine that was seen to live has not beaten for too long."""
-        asked_s = time.monotonic()
+        asked_s = self._clock()
         try:
             found = self._count()
         except StreamUnavailable:
             return False
-        now_s = time.monotonic()
+        now_s = self._clock()
         was_blind = now_s - self._answered_s > _BLIND_S
         self._answered_s = now_s
         if found != self._last:

@@ -9,6 +9,7 @@ this one follows. Missed beats only tell when to try.
 import logging
 import os
 import signal
+import threading
 import time
 from typing import Final
 
@@ -24,7 +25,7 @@ from hotpath.runtime.replication.shared_file import ReplicationFile
 from hotpath.runtime.standby.replica import Replica
 from hotpath.runtime.wiring import run_engine
 from shared.ports.event_stream import StreamUnavailable, WriterFenced
-from shared.ports.journal_topic import JournalTopic, JournalTopicReader
+from shared.ports.journal_topic import CopiedRecord, JournalTopic, JournalTopicReader
 from shared.streams.factory import open_journal_topic
 from shared.wire.journal import EpochMark, JournalError, encode_epoch
 from shared.wire.tokens import TokenVerifier
@@ -99,9 +100,8 @@ class OtherHostStandby:
             self._replica.close()
             return self._replica.known()
         finally:
-            if self._reader is not None:
-                self._reader.close()
-            topic.close()
+            # Kafka's clients take a second to say goodbye; who is to open does not wait for it.
+            threading.Thread(target=_close, args=(self._reader, topic), daemon=True).start()
             if health is not None:
                 health.close()
 
@@ -217,7 +217,8 @@ class OtherHostStandby:
             record = encode_epoch(replica.sequence + 1, time.time_ns(), mark)
             writer.store([(epoch, record)])
             log.warning("the topic is this host's from epoch %d on", epoch)
-            self._read_to_end(topic)
+            # It follows what was read, for nobody else could have stored anything in between.
+            replica.take(CopiedRecord(topic.end(), epoch, record))
         finally:
             writer.close()
         return True
@@ -255,3 +256,9 @@ class OtherHostStandby:
             "can_take_over": int(facts["status"] == "following"),
         }
         return "".join(f"trading_standby_{name} {value}\n" for name, value in values.items())
+
+
+def _close(reader: JournalTopicReader | None, topic: JournalTopic) -> None:
+    if reader is not None:
+        reader.close()
+    topic.close()
