@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from hotpath.build import BuildFailed, ensure_core_build, source_hash
-from infra.local import databases, deploy, preflight, provision, runner, secrets
+from infra.local import databases, deploy, journals, preflight, provision, runner, secrets
 from infra.local.errors import SettingsConflict, StackError
 from infra.local.lock import exclusive
 from infra.local.part import Part, Step
@@ -176,6 +176,7 @@ class LocalStack:
         settings = self.settings
         return [
             Step("build-core", self._prepare_core),
+            Step("journals", lambda: journals.settle(settings)),
             Step("databases", lambda: databases.prepare(settings), after=("postgres",)),
             Step("secrets", self._restore_secrets, after=("emulator", "postgres")),
             Step("deploy", lambda: deploy.deploy(settings), after=("secrets", "databases")),

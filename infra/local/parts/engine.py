@@ -1,9 +1,5 @@
 """The engine (gateway, sequencer, journal, core) and the publisher that tails its journal."""
 
-import time
-from pathlib import Path
-
-from hotpath.runtime.journal.status_file import StatusFile
 from infra.local import health, keys
 from infra.local.part import Part, python_part
 from infra.local.settings import Settings, shard_part
@@ -21,9 +17,9 @@ def engine(settings: Settings, shard: int = 0) -> Part:
         "hotpath.runtime",
         environment=engine_environment(settings, shard),
         health=health.http(settings.engine_health(shard)),
-        after=("build-core",),
+        after=("build-core", "journals"),
         ports=(settings.port("engine", shard), settings.port("engine-health", shard)),
-        prepare=lambda: _prepare_journal(settings, shard),
+        prepare=lambda: settings.journal_of(shard).mkdir(parents=True, exist_ok=True),
         start_timeout_s=RECOVERY_TIMEOUT_S,
     )
 
@@ -43,25 +39,6 @@ def engine_environment(settings: Settings, shard: int = 0) -> dict[str, str]:
     }
 
 
-def _prepare_journal(settings: Settings, shard: int) -> None:
-    """Make the journal's folder. One that a standby has gone on with takes its place."""
-    journal, other = settings.journal_of(shard), settings.standby_journal_of(shard)
-    if _epoch(other) > _epoch(journal):
-        if journal.exists():
-            journal.rename(journal.with_name(f"{journal.name}.superseded-{time.time_ns()}"))
-        other.rename(journal)
-    journal.mkdir(parents=True, exist_ok=True)
-
-
-def _epoch(journal: Path) -> int:
-    """Return the epoch of the last engine that wrote a journal; 0 if none did."""
-    try:
-        with StatusFile(journal, create=False) as status:
-            return status.epoch if status.valid else 0
-    except FileNotFoundError:
-        return 0
-
-
 def replicator(settings: Settings, shard: int = 0, *, is_standbys: bool = False) -> Part:
     """Return the replicator of a shard's engine, or of its standby's host."""
     name = shard_part("standby-replicator" if is_standbys else "replicator", shard)
@@ -74,7 +51,7 @@ def replicator(settings: Settings, shard: int = 0, *, is_standbys: bool = False)
         environment=engine_environment(settings, shard)
         | {"TRADING_JOURNAL": str(journal), "TRADING_HEALTH_FILE": str(heartbeat)},
         health=health.heartbeat(heartbeat),
-        after=("stream",),
+        after=("stream", "journals"),
         prepare=lambda: heartbeat.unlink(missing_ok=True),
         start_timeout_s=RECOVERY_TIMEOUT_S,
     )
@@ -100,7 +77,7 @@ def other_host(settings: Settings, shard: int) -> list[Part]:
     name = shard_part("standby-publisher", shard)
     return [
         replicator(settings, shard, is_standbys=True),
-        _publisher(settings, name, journal, ports=(), after=("stream",)),
+        _publisher(settings, name, journal, ports=(), after=("stream", "journals")),
     ]
 
 
