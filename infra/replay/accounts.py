@@ -1,5 +1,6 @@
 """What a replay needs first: its two accounts, funded and free, and a book of its own."""
 
+import time
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -20,6 +21,7 @@ MAX_RUNS: Final = (1 << 31) // ORDERS_PER_RUN
 # Resting bids of the sample reach 30.1 M USD and resting sells 55,248 shares; each run trades more.
 _CASH_MINOR: Final = 10_000_000_000_00
 _LOTS: Final = 10_000_000
+_CANCELLED_WITHIN_S: Final = 60.0
 
 
 class ReplayRefused(Exception):
@@ -77,15 +79,16 @@ def prepare(engine: ShardClient, funding: Funding, instrument: Instrument) -> Ru
 
 def cancel_all(engine: ShardClient, account_id: int, instrument_id: int) -> int:
     """Cancel an account's open orders in an instrument; return how many there were."""
-    cancelled = 0
-    while True:
-        events = engine.submit(MassCancel(account_id, instrument_id)).events
-        done = events[-1]
-        if done.kind != r.MASS_CANCELLED:
-            raise ReplayRefused(f"mass cancel of account {account_id}: {done.reject_code.name}")
-        cancelled += done.quantity_lots
-        if done.words[r.E_LEAVES] == 0:
-            return cancelled
+    announced = engine.submit(MassCancel(account_id, instrument_id)).events[0]
+    if announced.kind != r.MASS_CANCELLED:
+        raise ReplayRefused(f"mass cancel of account {account_id}: {announced.reject_code.name}")
+    # The engine takes many orders off by commands of its own, behind its answer.
+    deadline_s = time.monotonic() + _CANCELLED_WITHIN_S
+    while any(it.instrument_id == instrument_id for it in engine.open_orders(account_id)):
+        if time.monotonic() > deadline_s:
+            raise ReplayRefused(f"orders of account {account_id} stay open")
+        time.sleep(0.01)
+    return announced.quantity_lots
 
 
 def _next_run(engine: ShardClient) -> Run:
