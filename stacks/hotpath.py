@@ -14,7 +14,8 @@ from stacks.network import ENGINE_HEALTH_PORT, ORDER_ENTRY_PORT, NetworkStack
 from stacks.settings import StageSettings
 from stacks.streaming import StreamingStack
 
-UNITS = sorted((Path(__file__).resolve().parent.parent / "infra/systemd").glob("*.service"))
+UNITS = sorted((Path(__file__).resolve().parent.parent / "infra/ec2").glob("*.service"))
+PLACED = ("trading-engine", "trading-standby")
 PUBLISHED = ("order-events", "trade-executions", "market-data", "risk-events")
 ROLES = ("primary", "standby")
 
@@ -180,11 +181,13 @@ class HotPathStack(Stack):
         )
 
     def _setup(self, shard: int, role: str) -> ec2.UserData:
-        """Return the first boot's script: journal volume, the wheel, the unit."""
+        """Return the first boot's script: journal volume, the wheel, the units of the shard."""
+        journal = f"/var/lib/trading/journal-{shard}"
         values = {
             "TRADING_CORE": "compiled",
             "TRADING_SHARD": shard,
-            "TRADING_JOURNAL": "/var/lib/trading/journal",
+            "TRADING_SHARDS": self._settings.shards,
+            "TRADING_JOURNAL": journal,
             "TRADING_DURABILITY": "fsync",
             "TRADING_SPIN": 1,
             "ENGINE_LISTEN": f"0.0.0.0:{ORDER_ENTRY_PORT}",
@@ -197,9 +200,9 @@ class HotPathStack(Stack):
             "set -euo pipefail",
             "useradd --system --home /var/lib/trading trading",
             "mkfs.xfs -L journal /dev/nvme1n1 || true  # refuses when a file system is there",
-            "mkdir -p /var/lib/trading/journal /etc/trading",
-            "echo 'LABEL=journal /var/lib/trading/journal xfs noatime 0 2' >> /etc/fstab",
-            "mount /var/lib/trading/journal",
+            f"mkdir -p {journal} /etc/trading",
+            f"echo 'LABEL=journal {journal} xfs noatime 0 2' >> /etc/fstab",
+            f"mount {journal}",
             "chown -R trading: /var/lib/trading",
             "dnf install -y python3.11",
             "python3.11 -m venv /opt/trading",
@@ -209,15 +212,29 @@ class HotPathStack(Stack):
             "/opt/trading/bin/pip install --no-index --no-deps /opt/wheels/trading_platform-*.whl",
             f"aws ssm get-parameter --name {self._public_key} --query Parameter.Value"
             " --output text > /etc/trading/engine-public.pem",
-            *_file("/etc/trading/engine.env", "\n".join(f"{k}={v}" for k, v in values.items())),
+            *_file(
+                f"/etc/trading/engine-{shard}.env",
+                "\n".join(f"{k}={v}" for k, v in values.items()),
+            ),
             *(
                 line
                 for unit in UNITS
                 for line in _file(f"/etc/systemd/system/{unit.name}", unit.read_text("utf-8"))
             ),
+            *(
+                line
+                for unit in PLACED
+                for line in (
+                    f"mkdir -p /etc/systemd/system/{unit}@{shard}.service.d",
+                    *_file(
+                        f"/etc/systemd/system/{unit}@{shard}.service.d/placement.conf",
+                        self._settings.placement,
+                    ),
+                )
+            ),
             "systemctl daemon-reload",
             # The standby is installed and ready; taking over is a person's step (docs/RUNBOOKS).
-            *(["systemctl enable --now trading-engine"] if role == "primary" else []),
+            *([f"systemctl enable --now trading-engine@{shard}"] if role == "primary" else []),
         )
         return setup
 

@@ -7,6 +7,7 @@ from enum import Enum, auto
 from typing import Final
 
 from functions.orders import engine_answer, history, projection, store
+from functions.orders.buying_power import need_of
 from functions.orders.engine_answer import Origin
 from functions.orders.history import Step
 from functions.orders.lifecycle import fold, sent
@@ -16,12 +17,18 @@ from shared.domain.commands import CancelOrder, Command, ReplaceOrder
 from shared.domain.reject_codes import RejectCode
 from shared.ports.clock import Clock, SystemClock
 from shared.ports.engine import CommandResult, Engine, EngineError
+from shared.ports.failures import InfrastructureUnavailable
 from shared.postgres.pool import DatabaseUnavailable, PoolSource
 from shared.postgres.unit_of_work import UnitOfWork
+from shared.reference import instruments
 from shared.wire.stream_events import OrderEvent
 
 REPEAT_WAIT_S: Final = 2.0  # how long a repeated request waits for the first one's answer
 _REPEAT_POLL_S: Final = 0.02
+
+
+# (account, shard, needed, enough, traceparent) → what arrived, all in minor units
+BringCredit = Callable[[int, int, int, int, str], int]
 
 
 class Sending(Enum):
@@ -92,11 +99,13 @@ class OrderService:
         engine: Callable[[], Engine],
         clock: Clock | None = None,
         shard_of: Callable[[int], int] = lambda instrument_id: 0,
+        bring_credit: BringCredit | None = None,
     ) -> None:
         self._source = source
         self._engine = engine
         self._clock = clock or SystemClock()
         self._shard_of = shard_of
+        self._bring_credit = bring_credit
 
     def place(self, order: NewOrder) -> Placed | Repeated | ClientOrderIdReused | LinkedElsewhere:
         """Store an order, then send it.
@@ -124,7 +133,7 @@ class OrderService:
         """
         command = order.terms.command(order.account_id, order.order_id)
         try:
-            result = self._engine().submit(command, traceparent=order.traceparent)
+            result = self._submit(order, command, order.terms)
         except EngineError:
             return Placed(self._store_sent(order), Sending.SILENT)
         steps = engine_answer.placed(command, result, Origin(result.shard, order.trace_id))
@@ -153,7 +162,7 @@ class OrderService:
         if not isinstance(order, StoredOrder):
             return order
         command = CancelOrder(account_id, order_id, order.terms.instrument_id)
-        return self._change(order, command)
+        return self._change(order, command, order.terms)
 
     def replace(
         self,
@@ -175,7 +184,7 @@ class OrderService:
         command = ReplaceOrder(
             account_id, order_id, terms.instrument_id, terms.price_ticks, terms.quantity_lots
         )
-        return self._change(order, command)
+        return self._change(order, command, terms)
 
     def get(self, account_id: int, order_id: int) -> StoredOrder | None:
         """Return an account's own order."""
@@ -225,8 +234,35 @@ class OrderService:
             order = self.send(order).order
         return NotOpen(order) if order.state.is_done else order
 
-    def _change(self, order: StoredOrder, command: Command) -> Changed | NotOpen | Refused:
-        result: CommandResult = self._engine().submit(command, traceparent=order.traceparent)
+    def _submit(self, order: StoredOrder, command: Command, terms: Terms) -> CommandResult:
+        """Send a command; one that lacks buying power once more, after credit was brought there.
+
+        Refused commands are not remembered, so the same id is judged anew.
+        """
+        engine = self._engine()
+        result = engine.submit(command, traceparent=order.traceparent)
+        if (
+            self._bring_credit is None
+            or engine_answer.refusal(result) is not RejectCode.INSUFFICIENT_FUNDS
+        ):
+            return result
+        instrument = instruments().by_id[terms.instrument_id]
+        try:
+            book = None if terms.price_ticks else engine.book(terms.instrument_id, 1)
+            need_minor, enough_minor = need_of(terms, instrument, book)
+            moved_minor = self._bring_credit(
+                order.account_id, result.shard, need_minor, enough_minor, order.traceparent
+            )
+        except InfrastructureUnavailable:
+            return result
+        if moved_minor == 0:
+            return result
+        return engine.submit(command, traceparent=order.traceparent)
+
+    def _change(
+        self, order: StoredOrder, command: Command, terms: Terms
+    ) -> Changed | NotOpen | Refused:
+        result = self._submit(order, command, terms)
         code = engine_answer.refusal(result)
         if code is RejectCode.UNKNOWN_ORDER:
             return NotOpen(order)  # it was filled or cancelled, and the stream has yet to say so

@@ -2,8 +2,9 @@
 
 from functools import cache
 
+from functions.orders.adapters import bring_credit
 from functions.orders.service import OrderService
-from shared.edge.engine import engine, shard_of
+from shared.edge.engine import engine, engine_addresses, shard_of
 from shared.edge.settings import dsn
 
 
@@ -15,4 +16,5 @@ def source() -> str:
 @cache
 def service() -> OrderService:
     """Return this process's order service."""
-    return OrderService(source, engine, shard_of=shard_of)
+    credit = bring_credit if len(engine_addresses()) > 1 else None
+    return OrderService(source, engine, shard_of=shard_of, bring_credit=credit)

@@ -6,9 +6,17 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.payments import answers
 from functions.payments.adapters_stripe import webhook_is_genuine
-from functions.payments.bootstrap import database, deposits, webhook_secret, withdrawals
+from functions.payments.bootstrap import (
+    credit_lines,
+    database,
+    deposits,
+    webhook_secret,
+    withdrawals,
+)
+from functions.payments.credit_lines import ORDER
 from functions.payments.engine_commands import send_pending
 from functions.payments.models import (
+    CreditRequest,
     DepositAnswer,
     DepositRequest,
     SettlementPayment,
@@ -108,13 +116,41 @@ def settlement_payment_handler(event: dict[str, Any], _: LambdaContext) -> dict[
     return {"instruction_id": payment.instruction_id, **outcome}
 
 
+def credit_handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
+    """Bring an account's credit to the engine where the orders service needs it."""
+    if event.get("ping") is True:
+        return {"pong": app.service}
+    traceparent = start_trace(event.get("traceparent"))
+    wanted = CreditRequest.model_validate(
+        {name: event.get(name) for name in CreditRequest.model_fields}
+    )
+    lines = credit_lines()
+    moved_minor = 0
+    if lines is not None:
+        moved_minor = lines.bring(
+            wanted.account_id,
+            wanted.shard,
+            wanted.need_minor,
+            ORDER,
+            traceparent=traceparent,
+            enough_minor=wanted.enough_minor,
+        )
+    app.logger.info(
+        "credit",
+        extra={"shard": wanted.shard, "moved_minor": moved_minor, "trace_id": trace_id()},
+    )
+    return {"moved_minor": moved_minor}
+
+
 def resend_handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
     """Go on with what stands still: deposits, withdrawals, commands to the engine."""
     if event.get("ping") is True:
         return {"pong": app.service}
     start_trace(None)
+    lines = credit_lines()
+    moved = lines.resume() if lines is not None else 0
     report = send_pending(engine(), database)
     resumed = {"deposits": deposits().resume(), "withdrawals": withdrawals().resume()}
-    outcome = {"sent": len(report.answers), "left": report.left, **resumed}
+    outcome = {"sent": len(report.answers), "left": report.left, "moved": moved, **resumed}
     app.logger.info("resend", extra={**outcome, "trace_id": trace_id()})
     return outcome

@@ -45,6 +45,15 @@ class WithdrawalRequest(MoneyRequest):
     pass
 
 
+class CreditRequest(RequestModel):
+    """An order's wish for buying power at one engine; less than enough is of no use to it."""
+
+    account_id: int = Field(ge=1)
+    shard: int = Field(ge=0)
+    need_minor: int = Field(ge=1)
+    enough_minor: int = Field(ge=1)
+
+
 class DepositAnswer(AnswerModel):
     deposit_id: str
     status: Literal["CREATED", "PROCESSING", "SUCCEEDED", "FAILED", "QUARANTINED"]

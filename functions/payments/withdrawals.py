@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from functions.payments import store
+from functions.payments.credit_lines import CreditLines
 from functions.payments.engine_commands import OUTBOX, send_pending, withdrawal_command_id
 from functions.payments.store import Withdrawal
 from shared.domain import records as r
@@ -44,6 +45,7 @@ class Withdrawals:
     gateway: PaymentGateway
     ledger: Callable[[UnitOfWork], Ledger]
     engine: Callable[[], Engine]
+    credit: CreditLines | None = None  # with several engines
 
     def request(self, wanted: Withdrawal) -> Withdrawal:
         """Store a withdrawal with its hold, and take it as far as it goes now."""
@@ -109,6 +111,7 @@ class Withdrawals:
 
     def _step(self, withdrawal: Withdrawal, is_first_try: bool) -> None:
         if withdrawal.status == "REQUESTED":
+            self._gather(withdrawal)
             send_pending(self.engine(), self.source, withdrawal.account_id)
         elif withdrawal.status == "HELD":
             self._reserve(withdrawal.withdrawal_id)
@@ -117,6 +120,13 @@ class Withdrawals:
         elif withdrawal.status == "SUBMITTED" and not is_first_try:
             assert withdrawal.payout_id is not None
             self.apply_payout(self.gateway.fetch_payout(withdrawal.payout_id))
+
+    def _gather(self, withdrawal: Withdrawal) -> None:
+        """Bring credit back to the account's home, where the withdrawal is held."""
+        if self.credit is not None:
+            self.credit.bring_home(
+                withdrawal.account_id, withdrawal.amount_minor, withdrawal.traceparent
+            )
 
     def _reserve(self, withdrawal_id: uuid.UUID) -> None:
         """Reserve the amount in the ledger; without settled cash, give the hold back."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
+from functions.settlement import credit
 from functions.settlement.reconciliation import Books, Break, compare_account, compare_house
 from shared.ports.engine import Engine
 from shared.ports.ledger import HOUSE, Purpose
@@ -42,6 +43,7 @@ def reconcile(
     deadline = time.monotonic() + settling_time_ms / 1_000
     while True:
         books, house = _read_books(source)
+        transit = credit.in_transit(source, engine)
         breaks = house + [
             item
             for account in books
@@ -50,13 +52,14 @@ def reconcile(
                 engine.account(account.account_id),
                 engine.open_orders(account.account_id),
                 instruments,
+                transit.get(account.account_id, 0),
             )
         ]
         if not breaks or time.monotonic() >= deadline:
             break
         time.sleep(_PAUSE_S)
     with UnitOfWork(source) as uow:
-        breaks = sorted(breaks + _refused_commands(uow) + _unpaid(uow))
+        breaks = sorted(breaks + _refused_commands(uow) + _unpaid(uow) + credit.stuck(uow))
         _store(uow, batch_id, len(books), breaks)
         uow.commit()
     return Result(len(books), breaks)

@@ -37,8 +37,12 @@ def compare_account(
     view: AccountView | None,
     open_orders: Sequence[OpenOrder],
     instruments: Instruments,
+    in_transit_minor: int = 0,
 ) -> list[Break]:
-    """Return the differences between an account's books and the engine's view of it."""
+    """Return the differences between an account's books and the engines' view of it.
+
+    `in_transit_minor` is cash that has left one engine and not arrived at another.
+    """
     if view is None:
         held = {asset: books.total(asset) for asset in {*books.settled, *books.unsettled}}
         return [
@@ -49,7 +53,7 @@ def compare_account(
     return [
         Break(kind, books.account_id, subject, str(expected), str(found))
         for kind, subject, expected, found in (
-            *_cash(books, view),
+            *_cash(books, view, in_transit_minor),
             *_positions(books, view, instruments),
             *_reservations(view, open_orders, instruments),
         )
@@ -60,10 +64,11 @@ def compare_account(
 _Comparison = tuple[str, str, int, int]
 
 
-def _cash(books: Books, view: AccountView) -> Iterable[_Comparison]:
+def _cash(books: Books, view: AccountView, in_transit_minor: int) -> Iterable[_Comparison]:
     currency = CURRENCY_BY_NUMBER[view.currency_number]
-    yield "settled_cash", currency, books.settled.get(currency, 0), view.settled_minor
-    yield "total_cash", currency, books.total(currency), view.total_minor
+    settled_minor = view.settled_minor + in_transit_minor
+    yield "settled_cash", currency, books.settled.get(currency, 0), settled_minor
+    yield "total_cash", currency, books.total(currency), view.total_minor + in_transit_minor
     for asset in {*books.settled, *books.unsettled} & set(CURRENCY_BY_NUMBER.values()):
         if asset != currency:
             yield "foreign_cash", asset, books.total(asset), 0

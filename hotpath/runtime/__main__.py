@@ -7,6 +7,7 @@ from collections.abc import Callable
 from hotpath import build
 from hotpath.runtime.config import ConfigError, EngineConfig
 from hotpath.runtime.journal.files import JournalFiles
+from hotpath.runtime.placement import run_where_told
 
 log = logging.getLogger("engine")
 
@@ -20,6 +21,7 @@ def main(open_files: Callable[[EngineConfig], JournalFiles] | None = None) -> in
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
         config = EngineConfig.from_environment()
+        run_where_told()
         build.select_core()
     except (ConfigError, build.CoreBuildError, ValueError) as error:
         log.critical("%s", error)

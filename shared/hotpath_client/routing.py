@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from shared.domain import records as r
-from shared.domain.commands import Command
+from shared.domain.commands import Batch, Command
 
 ALL: Final = -1
 
@@ -42,8 +42,10 @@ class Routing:
         Raises
         ------
         NoRoute
-            For credit moves, which are between two engines.
+            For credit moves, and for a batch of commands that are for several engines.
         """
+        if isinstance(command, Batch):
+            return self._of_batch(command)
         words = command.words()
         kind = words[r.C_HEADER] & 0xFF
         instrument_id = words[r.C_HEADER] >> 48 & 0x7FFF
@@ -54,3 +56,9 @@ class Routing:
         if kind in _MOVES:
             raise NoRoute(f"command of kind {kind} is between two engines")
         return ALL
+
+    def _of_batch(self, batch: Batch) -> int:
+        found = {self.of(command) for command in batch.commands}
+        if len(found) != 1:
+            raise NoRoute(f"the batch is for shards {sorted(found)}")
+        return found.pop()

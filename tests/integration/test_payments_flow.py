@@ -132,6 +132,7 @@ def payments(
     for module in (app, bootstrap):
         monkeypatch.setattr(module, "deposits", lambda: deposits)
         monkeypatch.setattr(module, "withdrawals", lambda: withdrawals)
+    monkeypatch.setattr(app, "credit_lines", lambda: None)  # one engine has nothing to move
     monkeypatch.setattr(app, "webhook_secret", lambda: STRIPE_WEBHOOK_SECRET)
     monkeypatch.setattr(app, "engine", lambda: engine)
     monkeypatch.setattr(settings, "secret", lambda name: dsn)

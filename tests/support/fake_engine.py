@@ -114,8 +114,12 @@ class FakeEngine:
             return RejectCode.UNKNOWN_ACCOUNT
         if isinstance(command, SetLimits):
             return None
-        if command.kind == r.DEPOSIT_CASH:
+        if command.kind in (r.DEPOSIT_CASH, r.CREDIT_IN):
             account.total_minor += command.amount_minor
+        elif command.kind == r.CREDIT_OUT:
+            if account.total_minor - account.held_minor < command.amount_minor:
+                return RejectCode.INSUFFICIENT_FUNDS
+            account.total_minor -= command.amount_minor
         elif command.kind == r.HOLD_WITHDRAWAL:
             if account.total_minor - account.held_minor < command.amount_minor:
                 return RejectCode.INSUFFICIENT_FUNDS

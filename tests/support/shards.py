@@ -1,6 +1,6 @@
 """Several real engines on journals of their own, and instruments that are spread over them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -36,7 +36,9 @@ class Shards:
         for engine in self.engines:
             engine.await_open()
 
-    def client(self, timeout_ms: int = 5000) -> ShardedEngine:
+    def client(
+        self, timeout_ms: int = 5000, shard_of: Callable[[int], int] = shard_of
+    ) -> ShardedEngine:
         """Return the client of all, made for the addresses that the engines have now."""
         clients = [
             SyncEngineClient(

@@ -185,7 +185,7 @@ def test_engines_have_their_hardware_and_their_journal_volume(
 def test_the_engine_is_started_by_the_unit_of_the_repository(
     templates: dict[str, Template],
 ) -> None:
-    unit = (ROOT / "infra/systemd/trading-engine.service").read_text(encoding="utf-8")
+    unit = (ROOT / "infra/ec2/trading-engine@.service").read_text(encoding="utf-8")
     scripts = [
         json.dumps(host["Properties"]["UserData"])
         for host in templates["hotpath"].find_resources("AWS::EC2::Instance").values()
@@ -194,7 +194,9 @@ def test_the_engine_is_started_by_the_unit_of_the_repository(
         assert json.dumps(unit.rstrip())[1:-1] in script
         assert "TRADING_CORE=compiled" in script
         assert "--require-hashes" in script
-    assert sum("systemctl enable --now trading-engine" in it for it in scripts) == 1
+        for setting in ("TRADING_CPUS=2,3", "NUMAMask=0", "glibc.malloc.hugetlb=1"):
+            assert setting in script
+    assert sum("systemctl enable --now trading-engine@0" in it for it in scripts) == 1
 
 
 def test_template_yaml_is_deployed_whole(templates: dict[str, Template]) -> None:

@@ -6,6 +6,7 @@ from shared.domain import records as r
 from shared.domain.commands import (
     AddAccount,
     AddInstrument,
+    Batch,
     CancelOrder,
     Command,
     DepositShares,
@@ -100,6 +101,14 @@ def test_each_kind_of_command_goes_where_it_belongs(commands: list[Command], wan
 def test_a_credit_move_has_no_shard_of_its_own(kind: int) -> None:
     with pytest.raises(NoRoute):
         ROUTING.of(MoveCash(kind, 1, ACCOUNT, 1))
+
+
+def test_a_batch_is_for_one_shard() -> None:
+    orders = (PlaceOrder(ACCOUNT, n, n, r.BUY, r.LIMIT, r.GTC, 1, 1) for n in (2, 5, 3))
+    same, its, other = orders
+    assert ROUTING.of(Batch(ACCOUNT, (same, its))) == 2
+    with pytest.raises(NoRoute):
+        ROUTING.of(Batch(ACCOUNT, (same, other)))
 
 
 def test_every_instrument_has_one_of_the_shards_and_every_account_a_home() -> None:

@@ -13,6 +13,7 @@ import sys
 from hotpath import build
 from hotpath.runtime.config import OTHER_HOST, ConfigError, StandbyConfig
 from hotpath.runtime.journal.files import JournalFiles
+from hotpath.runtime.placement import run_where_told
 
 log = logging.getLogger("standby")
 
@@ -22,6 +23,7 @@ def main(files: JournalFiles | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
         config = StandbyConfig.from_environment()
+        run_where_told()
         build.select_core()
     except (ConfigError, build.CoreBuildError, ValueError) as error:
         log.critical("%s", error)
