@@ -6,6 +6,7 @@ execution waits for all answers before it, because it is judged by the resting a
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -73,6 +74,7 @@ class LobsterReplay:
         self._orders = {RESTING_ACCOUNT: 0, TAKING_ACCOUNT: 0}
         self._reports: asyncio.Queue[list[EngineEvent]] = asyncio.Queue()
         self._failed: BaseException | None = None
+        self._sent: deque[asyncio.Future[CommandResult]] = deque()  # the last ones, in order
         self.figures = Figures()
 
     async def connect(self, address: str, issuer: TokenIssuer) -> None:
@@ -178,8 +180,8 @@ class LobsterReplay:
 
     async def _pipeline(self, command: Command, *, is_add: bool = False) -> None:
         """Send without waiting for the answer, unless too many are under way."""
-        while self._resting.unanswered >= _UNANSWERED:
-            await asyncio.sleep(0)
+        if self._resting.unanswered >= _UNANSWERED:
+            await self._answered_up_to(len(self._sent) - _UNANSWERED)
         self._raise_failure()
         expected, sent_ns = self._model.levels.bests(), time.perf_counter_ns()
 
@@ -190,13 +192,24 @@ class LobsterReplay:
             else:
                 self._answered(future.result(), sent_ns, expected, is_add=is_add)
 
-        self._resting.send(command).add_done_callback(answered)
+        future = self._resting.send(command)
+        future.add_done_callback(answered)
+        self._sent.append(future)
 
     async def _all_answered(self) -> None:
-        while self._resting.unanswered:
-            await asyncio.sleep(0)
-        await asyncio.sleep(0)  # the last callbacks run
+        await self._answered_up_to(len(self._sent) - 1)
         self._raise_failure()
+
+    async def _answered_up_to(self, place: int) -> None:
+        """Sleep until a command is answered, and all before it: answers come in their order.
+
+        Looking again and again would take the processor that the engine needs to answer.
+        """
+        if 0 <= place < len(self._sent):
+            await asyncio.wait([self._sent[place]])
+            await asyncio.sleep(0)  # the callbacks run
+        while self._sent and self._sent[0].done():
+            self._sent.popleft()
 
     def _raise_failure(self) -> None:
         if self._failed is not None:
