@@ -37,6 +37,8 @@ class Funding(Protocol):
         self, account_id: int, instrument: Instrument, quantity_lots: int, reference: str
     ) -> None: ...
 
+    def bring_cash(self, account_id: int, instrument: Instrument, amount_minor: int) -> None: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -76,16 +78,14 @@ def prepare(engine: ShardClient, funding: Funding, instrument: Instrument) -> Ru
 
 
 def cancel_all(engine: ShardClient, account_id: int, instrument_id: int) -> int:
-    """Cancel an account's open orders in an instrument; return how many there were."""
-    cancelled = 0
-    while True:
-        events = engine.submit(MassCancel(account_id, instrument_id)).events
-        done = events[-1]
-        if done.kind != r.MASS_CANCELLED:
-            raise ReplayRefused(f"mass cancel of account {account_id}: {done.reject_code.name}")
-        cancelled += done.quantity_lots
-        if done.words[r.E_LEAVES] == 0:
-            return cancelled
+    """Cancel an account's open orders in an instrument; return how many there are.
+
+    Of many, the engine cancels the last ones after it has answered, before anything else.
+    """
+    done = engine.submit(MassCancel(account_id, instrument_id)).events[0]
+    if done.kind != r.MASS_CANCELLED:
+        raise ReplayRefused(f"mass cancel of account {account_id}: {done.reject_code.name}")
+    return done.quantity_lots
 
 
 def _next_run(engine: ShardClient) -> Run:
@@ -148,6 +148,7 @@ def _fund(
         funding.grant_cash(account_id, instrument.currency, missing_minor, f"{reference}:cash")
     if missing_lots > 0:
         funding.grant_shares(account_id, instrument, missing_lots, f"{reference}:shares")
+    funding.bring_cash(account_id, instrument, _CASH_MINOR)
 
 
 def _carry_out(engine: ShardClient, command: Command) -> None:
