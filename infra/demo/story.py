@@ -75,6 +75,9 @@ class Story:
                     _MEMBER_SHARES_LOTS,
                     f"demo/{account_id}",
                 )
+                cash = engine.account(account_id)
+                assert cash is not None, "it was funded a moment ago"
+                opening.bring_cash(account_id, self._flow_instrument, cash.available_minor)
                 self._accounts[member.name] = account_id
         people = [*users.PEOPLE.values(), *MEMBERS]
         table = _table("user", "account", "identity", "cash", "buying power", "shares")
@@ -135,7 +138,8 @@ class Story:
             with self._client(member) as api:
                 tokens[self._accounts[member.name]] = api.order_entry_token()
         flow = OrderFlow(FLOW_SEED, instrument.reference_price_ticks, FLOW_LOTS)
-        members = Members(self._settings.address("engine"), tokens, instrument.instrument_id)
+        address = self._settings.address("engine", instrument.shard % self._settings.shards)
+        members = Members(address, tokens, instrument.instrument_id)
         report = FlowReport()
         await members.log_on()
         async with Listener(self._settings.feed_url, FLOW_SYMBOL) as listener:

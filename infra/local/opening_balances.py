@@ -6,10 +6,12 @@ together and sent through the payments service's outbox like every other movemen
 
 from typing import Final
 
+from functions.payments.credit_lines import ORDER, CreditLines
 from functions.payments.engine_commands import credit_id
 from shared.domain.commands import DepositShares, MoveCash
 from shared.domain.instruments import Instrument
 from shared.domain.records import DEPOSIT_CASH
+from shared.hotpath_client import ShardedEngine
 from shared.ports.engine import Engine
 from shared.ports.ledger import HOUSE, Entry, LedgerAccount, Purpose, Transfer, member
 from shared.postgres.ledger import PostgresLedger
@@ -59,6 +61,21 @@ class OpeningBalances:
             _OUTBOX.enqueue(uow, command_id, command.words())
             uow.commit()
         self._send(account_id)
+
+    def bring_cash(self, account_id: int, instrument: Instrument, amount_minor: int) -> None:
+        """Have so much of an account's cash at the engine that trades an instrument.
+
+        With one engine it is there. Raises GrantRefused when the account has less.
+        """
+        engine = self._engine
+        if not isinstance(engine, ShardedEngine) or engine.shards == 1:
+            return
+        shard = engine.shard_of_instrument(instrument.instrument_id)
+        lines = CreditLines(self._dsn, lambda: engine)
+        lines.bring(account_id, shard, amount_minor, ORDER)
+        view = engine.shard(shard).account(account_id)
+        if view is None or view.available_minor < amount_minor:
+            raise GrantRefused(f"account {account_id}: no {amount_minor} at shard {shard}")
 
     def _post(
         self, uow: UnitOfWork, account_id: int, asset: str, amount: int, reference: str

@@ -39,6 +39,8 @@ class Funding(Protocol):
         self, account_id: int, instrument: Instrument, quantity_lots: int, reference: str
     ) -> None: ...
 
+    def bring_cash(self, account_id: int, instrument: Instrument, amount_minor: int) -> None: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -151,6 +153,7 @@ def _fund(
         funding.grant_cash(account_id, instrument.currency, missing_minor, f"{reference}:cash")
     if missing_lots > 0:
         funding.grant_shares(account_id, instrument, missing_lots, f"{reference}:shares")
+    funding.bring_cash(account_id, instrument, _CASH_MINOR)
 
 
 def _carry_out(engine: ShardClient, command: Command) -> None:

@@ -25,6 +25,9 @@ class EngineFunding:
         command_id, instrument_id = self._next_id(), instrument.instrument_id
         self._submit(DepositShares(command_id, account_id, instrument_id, quantity_lots))
 
+    def bring_cash(self, account_id: int, instrument: Instrument, amount_minor: int) -> None:
+        """With one engine it is where it is needed."""
+
     def _next_id(self) -> int:
         return administrative_id(SOURCE_LEDGER, next(self._numbers))
 
