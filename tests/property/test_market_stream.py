@@ -20,7 +20,7 @@ from tests.reference.engine import NaiveEngine
 from tests.reference.generator import INSTRUMENTS, Generator
 from tests.reference.run import SETTINGS
 
-COMMANDS = 1_500
+COMMANDS = 3_000
 TYPES = {ORDER_EVENTS: OrderEvent, MARKET_DATA: MarketDataUpdate, TRADE_EXECUTIONS: TradeExecution}
 
 
