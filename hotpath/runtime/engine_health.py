@@ -72,7 +72,7 @@ class EngineHealth:
                 "queued_commands": len(gateway.commands) if gateway else 0,
                 "queued_queries": len(gateway.queries) if gateway else 0,
                 "refuses_orders": int(bool(gateway and gateway.order_refusal)),
-                "journal_bytes": journal.bytes_written if journal else 0,
+                "journal_bytes": journal.end.bytes_written if journal else 0,
                 "durable_sequence": status.durable_sequence,
                 "published_sequence": status.published_sequence,
                 "unpublished_commands": max(0, status.durable_sequence - status.published_sequence),

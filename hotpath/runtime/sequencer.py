@@ -6,7 +6,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from hotpath.runtime.faults import APPLIED, SYNCED, WRITTEN, Faults
-from hotpath.runtime.journal.status_file import StatusFile
+from hotpath.runtime.journal.segment_end import SegmentEnd
+from hotpath.runtime.journal.status_file import (
+    W_DURABLE_SEQUENCE,
+    W_FOLLOWER_WAITS,
+    StatusFile,
+)
 from hotpath.runtime.journal.wake import Waker
 from hotpath.runtime.journal.writer import JournalWriter
 from hotpath.runtime.metrics import Metrics
@@ -101,14 +106,25 @@ class Sequencer:
             applied.commands,
             applied.events,
             traces,
-            self._journal.synced_offset,
+            self._journal.end.synced_offset,
         )
         self.store(record, first, count)
         return Committed(first, time_ns, applied.taken, _split(applied))
 
-    def synced_bytes(self) -> int:
-        """Return what the next record says of what is on the disk."""
-        return self._journal.synced_offset
+    @property
+    def is_quick(self) -> bool:
+        """Return whether a record is durable once it is written, and no fault or test is due."""
+        return self._gate is None and not self._has_fault and not self._journal.waits_for_sync
+
+    @property
+    def status_words(self) -> tuple[memoryview, int, int]:
+        """Return the status file's words, and the numbers of two of them: what is durable, and
+        whether the publisher waits for it."""
+        return self._status.words, W_DURABLE_SEQUENCE, W_FOLLOWER_WAITS
+
+    @property
+    def segment_end(self) -> SegmentEnd:
+        return self._journal.end
 
     def store(self, record: bytes, first: int, count: int) -> None:
         """Return when the record of applied commands is durable; raise JournalFailed as above."""
@@ -127,9 +143,10 @@ class Sequencer:
             synced_ns = time.perf_counter_ns()
             self._gate.wait(first + count - 1, self._journal.synced_place)
             self._metrics.copy_latency.add(time.perf_counter_ns() - synced_ns)
-        self._advance(first + count - 1)
+        self.advance(first + count - 1)
 
-    def _advance(self, sequence: int) -> None:
+    def advance(self, sequence: int) -> None:
+        """Take note of what is durable, and wake the publisher if it waits for it."""
         self.sequence = sequence
         if self._status.advance(sequence):
             self._waker.wake()

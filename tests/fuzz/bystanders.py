@@ -7,7 +7,7 @@ from typing import Final, Protocol
 from shared.domain import records as r
 from shared.domain.commands import CancelOrder, Command, PlaceOrder
 from shared.domain.ids import member_order_id
-from shared.hotpath_client import SyncMemberClient
+from shared.hotpath_client import SyncEngineClient, SyncMemberClient
 from shared.hotpath_client.ring_client import ShmEngineClient
 from shared.ports.engine import CommandResult, EngineError
 from shared.wire.tokens import SCOPES
@@ -18,6 +18,7 @@ ACCOUNTS: Final = (0x2AAA_AAA1, 0x2AAA_AAA2, 0x2AAA_AAA3)
 INSTRUMENT: Final = 0x2AAA
 _PAUSE_S: Final = 0.02
 _TIMEOUT_MS: Final = 60_000
+_TOKEN_S: Final = 12 * 3600  # no session ends by its token
 
 
 class Bystanders:
@@ -41,9 +42,16 @@ class Bystanders:
 
     def _run(self) -> None:
         engine, address = self._engine, self._engine.address
-        service = engine.client(_TIMEOUT_MS)
-        ring = ShmEngineClient(address, lambda: engine.issuer.service(SCOPES), _TIMEOUT_MS)
-        member = SyncMemberClient(address, lambda: engine.issuer.member(ACCOUNTS[1]), _TIMEOUT_MS)
+        issuer = engine.issuer
+        service = SyncEngineClient(
+            address, lambda: issuer.service(SCOPES, lifetime_s=_TOKEN_S), _TIMEOUT_MS
+        )
+        ring = ShmEngineClient(
+            address, lambda: issuer.service(SCOPES, lifetime_s=_TOKEN_S), _TIMEOUT_MS
+        )
+        member = SyncMemberClient(
+            address, lambda: issuer.member(ACCOUNTS[1], lifetime_s=_TOKEN_S), _TIMEOUT_MS
+        )
         try:
             with service, member, ring:
                 number = 0
@@ -54,9 +62,13 @@ class Bystanders:
                     self._trade(ring, ACCOUNTS[2], number)
                     time.sleep(_PAUSE_S)
                 if member.connections != 1:
-                    self.wrong.append(f"the member was logged on {member.connections} times")
+                    self._tell(f"the member was logged on {member.connections} times")
         except EngineError as error:
-            self.wrong.append(f"a session ended: {error}")
+            self._tell(f"a session ended: {error}")
+
+    def _tell(self, text: str) -> None:
+        self.wrong.append(text)
+        print(f"wrong: {text}", flush=True)
 
     def _trade(self, client: "_Client", account: int, number: int) -> None:
         """Place an order and cancel it."""
@@ -70,7 +82,7 @@ class Bystanders:
             self.slowest_s = max(self.slowest_s, time.monotonic() - started_s)
             self.commands += 1
             if not _is_about(result, kind, order):
-                self.wrong.append(f"{command} was answered by {result}")
+                self._tell(f"{command} was answered by {result}")
 
 
 class _Client(Protocol):

@@ -57,7 +57,7 @@ def write(
     writer.sync()
     for number in range(batches):
         first = tail.next_sequence + 2 * number
-        writer.append(batch(first, synced_bytes=writer.synced_offset), 2)
+        writer.append(batch(first, synced_bytes=writer.end.synced_offset), 2)
         writer.make_durable()
     writer.close()
 

@@ -19,12 +19,12 @@ _MAGIC: Final = int.from_bytes(b"TRDSTAT\x01", "little")
 _W_MAGIC: Final = 0
 _W_SHARD: Final = 1
 _W_EPOCH: Final = 2
-_W_DURABLE_SEQUENCE: Final = 3
+W_DURABLE_SEQUENCE: Final = 3
 _W_HEARTBEAT_NS: Final = 4
 _W_PROCESS_ID: Final = 5
 _W_STATE: Final = 6
 _W_START_TICKS: Final = 7  # with the process id, it names one process for good
-_W_FOLLOWER_WAITS: Final = 8  # a cache line of its own: the publisher writes it
+W_FOLLOWER_WAITS: Final = 8  # a cache line of its own: the publisher writes it
 _W_PUBLISHED_SEQUENCE: Final = 9
 _W_HASH_MISMATCHES: Final = 16  # the standby's cache line
 
@@ -57,102 +57,102 @@ class StatusFile:
             self._map = mmap.mmap(descriptor, _BYTES)
         finally:
             os.close(descriptor)
-        self._words = memoryview(self._map).cast("q")
+        self.words = memoryview(self._map).cast("q")
         if create:
-            self._words[_W_MAGIC] = _MAGIC
+            self.words[_W_MAGIC] = _MAGIC
 
     def begin(self, shard: int, epoch: int, durable_sequence: int) -> None:
         """Say that this process writes the journal now."""
-        words = self._words
+        words = self.words
         words[_W_SHARD] = shard
         words[_W_PROCESS_ID] = os.getpid()
         words[_W_START_TICKS] = start_ticks(os.getpid()) or 0
-        words[_W_DURABLE_SEQUENCE] = durable_sequence
+        words[W_DURABLE_SEQUENCE] = durable_sequence
         words[_W_EPOCH] = epoch
         self.beat()
 
     def beat(self) -> None:
-        self._words[_W_HEARTBEAT_NS] = time.time_ns()
+        self.words[_W_HEARTBEAT_NS] = time.time_ns()
 
     @property
     def valid(self) -> bool:
-        return self._words[_W_MAGIC] == _MAGIC and self._words[_W_EPOCH] > 0
+        return self.words[_W_MAGIC] == _MAGIC and self.words[_W_EPOCH] > 0
 
     @property
     def shard(self) -> int:
-        return self._words[_W_SHARD]
+        return self.words[_W_SHARD]
 
     @property
     def epoch(self) -> int:
-        return self._words[_W_EPOCH]
+        return self.words[_W_EPOCH]
 
     @property
     def process_id(self) -> int:
-        return self._words[_W_PROCESS_ID]
+        return self.words[_W_PROCESS_ID]
 
     @property
     def start_ticks(self) -> int:
         """Return when that process started, in clock ticks since boot; 0 where it is not known."""
-        return self._words[_W_START_TICKS]
+        return self.words[_W_START_TICKS]
 
     @property
     def heartbeat_ns(self) -> int:
-        return self._words[_W_HEARTBEAT_NS]
+        return self.words[_W_HEARTBEAT_NS]
 
     @property
     def durable_sequence(self) -> int:
         """Return the last sequence that may leave the engine."""
-        return self._words[_W_DURABLE_SEQUENCE]
+        return self.words[W_DURABLE_SEQUENCE]
 
     @durable_sequence.setter
     def durable_sequence(self, value: int) -> None:
-        self._words[_W_DURABLE_SEQUENCE] = value
+        self.words[W_DURABLE_SEQUENCE] = value
 
     def advance(self, sequence: int) -> bool:
         """Note a durable sequence; return whether the publisher slept and has to be woken."""
-        words = self._words
-        words[_W_DURABLE_SEQUENCE] = sequence
-        if not words[_W_FOLLOWER_WAITS]:
+        words = self.words
+        words[W_DURABLE_SEQUENCE] = sequence
+        if not words[W_FOLLOWER_WAITS]:
             return False
-        words[_W_FOLLOWER_WAITS] = 0
+        words[W_FOLLOWER_WAITS] = 0
         return True
 
     @property
     def state(self) -> int:
-        return self._words[_W_STATE]
+        return self.words[_W_STATE]
 
     @state.setter
     def state(self, value: int) -> None:
-        self._words[_W_STATE] = value
+        self.words[_W_STATE] = value
 
     @property
     def follower_waits(self) -> bool:
         """Return whether the publisher sleeps and wants to be woken."""
-        return self._words[_W_FOLLOWER_WAITS] != 0
+        return self.words[W_FOLLOWER_WAITS] != 0
 
     @follower_waits.setter
     def follower_waits(self, value: bool) -> None:
-        self._words[_W_FOLLOWER_WAITS] = value
+        self.words[W_FOLLOWER_WAITS] = value
 
     @property
     def published_sequence(self) -> int:
-        return self._words[_W_PUBLISHED_SEQUENCE]
+        return self.words[_W_PUBLISHED_SEQUENCE]
 
     @published_sequence.setter
     def published_sequence(self, value: int) -> None:
-        self._words[_W_PUBLISHED_SEQUENCE] = value
+        self.words[_W_PUBLISHED_SEQUENCE] = value
 
     @property
     def hash_mismatches(self) -> int:
         """Return how often a standby found a state that is not the engine's."""
-        return self._words[_W_HASH_MISMATCHES]
+        return self.words[_W_HASH_MISMATCHES]
 
     @hash_mismatches.setter
     def hash_mismatches(self, value: int) -> None:
-        self._words[_W_HASH_MISMATCHES] = value
+        self.words[_W_HASH_MISMATCHES] = value
 
     def close(self) -> None:
-        self._words.release()
+        self.words.release()
         self._map.close()
 
     def __enter__(self) -> Self:

@@ -10,6 +10,7 @@ from typing import Final
 from hotpath.runtime.faults import HALF_WRITTEN, Faults
 from hotpath.runtime.journal.files import JournalFiles
 from hotpath.runtime.journal.reader import Tail, segment_path
+from hotpath.runtime.journal.segment_end import SegmentEnd
 from shared.domain.records import RULES_VERSION
 from shared.wire.journal import (
     FORMAT_VERSION,
@@ -76,18 +77,16 @@ class JournalWriter:
         self._segment_bytes = segment_bytes
         self._faults = faults or Faults()
         self._has_fault = self._faults.is_set
-        self._next_sequence = tail.next_sequence
-        self._descriptor = -1
+        is_direct = type(self._files) is JournalFiles and not self._has_fault
+        self.end = SegmentEnd(tail.next_sequence, is_direct)
         self._prepared: tuple[int, int] | None = None  # descriptor and size of the next segment
-        self.bytes_written = 0
         self._synced_bytes = 0
-        self.synced_offset = 0  # of the segment: what lies before is on the disk for certain
         self._failure: JournalFailed | None = None
         self._segment_lock = threading.Lock()  # held while the descriptor changes hands
         if tail.number:
             self._continue(tail)
         else:
-            self._number = self._offset = self._size = 0
+            self._number = 0
 
     def append(self, record: bytes, commands: int) -> None:
         """Write a record that carries `commands` commands.
@@ -98,17 +97,17 @@ class JournalWriter:
             raise self._failure
         size = len(record)
         try:
-            if self._offset + size > self._size:
+            if self.end.offset + size > self.end.size:
                 self._rotate(size)
             if self._has_fault and self._faults.is_due(HALF_WRITTEN):
-                self._files.write(self._descriptor, record[: len(record) // 2], self._offset)
+                self._files.write(self.end.descriptor, record[: len(record) // 2], self.end.offset)
                 os.kill(os.getpid(), 9)
-            self._files.write(self._descriptor, record, self._offset)
+            self._files.write(self.end.descriptor, record, self.end.offset)
         except OSError as error:
             raise JournalFailed(f"write of the journal: {error}") from error
-        self._offset += size
-        self._next_sequence += commands
-        self.bytes_written += size
+        self.end.offset += size
+        self.end.next_sequence += commands
+        self.end.bytes_written += size
 
     def make_durable(self) -> None:
         """Return when all that was appended is durable in the chosen mode; raise JournalFailed."""
@@ -119,10 +118,10 @@ class JournalWriter:
         """Return when all that was appended is on the disk, in every mode; raise JournalFailed."""
         self._check()
         try:
-            self._files.sync(self._descriptor)
+            self._files.sync(self.end.descriptor)
         except OSError as error:
             raise JournalFailed(f"sync of the journal: {error}") from error
-        self.synced_offset = self._offset
+        self.end.synced_offset = self.end.offset
 
     def sync_beside(self) -> None:
         """Sync what was appended, from a thread beside the writer's; raise JournalFailed.
@@ -130,21 +129,22 @@ class JournalWriter:
         Nothing can be appended after a failure: what the disk holds is not known any more.
         """
         with self._segment_lock:
-            written, number, offset = self.bytes_written, self._number, self._offset
-            if written == self._synced_bytes or self._descriptor < 0:
+            written, number, offset = self.end.bytes_written, self._number, self.end.offset
+            if written == self._synced_bytes or self.end.descriptor < 0:
                 return
-            descriptor = os.dup(self._descriptor)  # the writer may go on in another segment
+            descriptor = os.dup(self.end.descriptor)  # the writer may go on in another segment
         try:
             self._files.sync(descriptor)
         except OSError as error:
             self._failure = JournalFailed(f"sync of the journal: {error}")
+            self.end.is_direct = False
             raise self._failure from error
         finally:
             os.close(descriptor)
         self._synced_bytes = written
         with self._segment_lock:
             if self._number == number:
-                self.synced_offset = offset
+                self.end.synced_offset = offset
 
     def _check(self) -> None:
         if self._failure is not None:
@@ -153,12 +153,12 @@ class JournalWriter:
     @property
     def place(self) -> tuple[int, int]:
         """Return the segment's number, 0 before the first, and the byte that is written next."""
-        return self._number, self._offset
+        return self._number, self.end.offset
 
     @property
     def synced_place(self) -> tuple[int, int]:
         """Return the segment's number, and the byte before which all of it is on the disk."""
-        return self._number, self.synced_offset
+        return self._number, self.end.synced_offset
 
     def prepare(self) -> None:
         """Make the next segment ahead of time, once this one is half full; called when idle.
@@ -166,53 +166,57 @@ class JournalWriter:
         Raises JournalFailed when a sync beside the writer failed.
         """
         self._check()
-        if self._prepared is None and self._offset > self._size // 2:
+        if self._prepared is None and self.end.offset > self.end.size // 2:
             try:
                 self._prepared = self._allocate(self._segment_bytes)
             except OSError:
                 self._discard_prepared()  # append finds out, and fails, if room is still short
 
     def close(self) -> None:
-        if self._descriptor >= 0:
-            self._files.sync(self._descriptor)
-            os.close(self._descriptor)
-            self._descriptor = -1
+        if self.end.descriptor >= 0:
+            self._files.sync(self.end.descriptor)
+            os.close(self.end.descriptor)
+            self.end.descriptor = -1
         self._discard_prepared()
 
     def _continue(self, tail: Tail) -> None:
         """Open the last segment and wipe what a torn write left behind its last sound record."""
         path = segment_path(self._directory, tail.number)
-        self._descriptor = self._files.reopen(path, tail.offset)
-        self._number, self._offset = tail.number, tail.offset
-        self._size = max(os.fstat(self._descriptor).st_size, SEGMENT_HEADER_BYTES)
-        self.synced_offset = tail.offset
+        self.end.descriptor = self._files.reopen(path, tail.offset)
+        self._number, self.end.offset = tail.number, tail.offset
+        self.end.size = max(os.fstat(self.end.descriptor).st_size, SEGMENT_HEADER_BYTES)
+        self.end.synced_offset = tail.offset
         if tail.torn_bytes:
-            self._files.wipe(self._descriptor, tail.offset)
-        header = decode_segment_header(os.pread(self._descriptor, SEGMENT_HEADER_BYTES, 0))
+            self._files.wipe(self.end.descriptor, tail.offset)
+        header = decode_segment_header(os.pread(self.end.descriptor, SEGMENT_HEADER_BYTES, 0))
         if (header.format_version, header.rules_version) != (FORMAT_VERSION, RULES_VERSION):
-            self._size = self._offset  # an older program must not find records it cannot read
+            self.end.size = self.end.offset  # an older program must find no record it cannot read
 
     def _rotate(self, record_bytes: int) -> None:
         """Finish the segment and go on in a new one that has room for the record."""
         with self._segment_lock:
-            if self._descriptor >= 0:
-                self._files.sync(self._descriptor)
-                os.close(self._descriptor)
-                self._descriptor = -1
+            if self.end.descriptor >= 0:
+                self._files.sync(self.end.descriptor)
+                os.close(self.end.descriptor)
+                self.end.descriptor = -1
         needed = max(self._segment_bytes, SEGMENT_HEADER_BYTES + record_bytes)
         if self._prepared is not None and self._prepared[1] < needed:
             self._discard_prepared()
         descriptor, size = self._prepared or self._allocate(needed)
         self._prepared = None
-        header = SegmentHeader(self._shard, self._epoch, self._next_sequence, time.time_ns())
+        header = SegmentHeader(self._shard, self._epoch, self.end.next_sequence, time.time_ns())
         self._files.write(descriptor, header.encode(), 0)
         self._files.sync(descriptor)
         # The segment appears under its name only when it is whole, so a scan never sees half of it.
         self._files.rename(self._spare_path, segment_path(self._directory, self._number + 1))
         with self._segment_lock:
             self._number += 1
-            self.synced_offset = SEGMENT_HEADER_BYTES
-            self._descriptor, self._size, self._offset = descriptor, size, SEGMENT_HEADER_BYTES
+            self.end.synced_offset = SEGMENT_HEADER_BYTES
+            self.end.descriptor, self.end.size, self.end.offset = (
+                descriptor,
+                size,
+                SEGMENT_HEADER_BYTES,
+            )
 
     def _allocate(self, size: int) -> tuple[int, int]:
         return self._files.create(self._spare_path, size), size

@@ -128,8 +128,9 @@ class RingAnswers:
         batch = self._batch
         needed: i64 = batch.engine.event_words
         needed += (ring.end_entry - ring.first_entry) * ANSWER_PREFIX_WORDS
-        for words in batch.repeats.values():
-            needed += len(words)
+        if len(batch.repeats) > 0:
+            for words in batch.repeats.values():
+                needed += len(words)
         if needed > len(self._out):
             self._out = zeros(needed * 2)
             self._view = memoryview(self._out)

@@ -20,9 +20,9 @@ from hotpath.runtime.gateway.authority import rights
 from hotpath.runtime.gateway.order_entry import Gateway
 from hotpath.runtime.gateway.repeats import Repeats
 from hotpath.runtime.gateway.session import Session
-from hotpath.runtime.metrics import LATENCY_BOUNDS_US, Metrics
+from hotpath.runtime.metrics import LATENCY_BOUNDS_US, Histogram, Metrics
 from hotpath.runtime.rings.batch import RingBatch, RingEnd
-from hotpath.runtime.rings.loop import RingLoop
+from hotpath.runtime.rings.loop import Latencies, RingLoop, StatusWords
 from hotpath.runtime.sequencer import Sequencer
 from hotpath.runtime.stream_bound import ORDERS
 from shared.domain import records as r
@@ -74,6 +74,9 @@ class Rings:
             gateway.members,
             faults.is_set,
             [bound_us * 1000 for bound_us in LATENCY_BOUNDS_US],
+            sequencer.segment_end,
+            sequencer.is_quick,
+            StatusWords(*sequencer.status_words),
         )
         self._attached: dict[int, _Attached] = {}  # by the session's descriptor
         self._is_serving = self._is_stale = False
@@ -213,7 +216,11 @@ class Rings:
         metrics.events += loop.event_words // r.EVENT_WORDS
         metrics.rejects.update(self._batch.drain_rejects())
         loop.batches = loop.commands = loop.event_words = 0
-        found = loop.ack_latencies.drain()
-        histogram = metrics.ack_latency
-        histogram.sum_ns += found.pop()
-        histogram.counts = [a + b for a, b in zip(histogram.counts, found, strict=True)]
+        _add(loop.ack_latencies, metrics.ack_latency)
+        _add(loop.append_latencies, metrics.append_latency)
+
+
+def _add(latencies: Latencies, histogram: Histogram) -> None:
+    found = latencies.drain()
+    histogram.sum_ns += found.pop()
+    histogram.counts = [a + b for a, b in zip(histogram.counts, found, strict=True)]

@@ -132,9 +132,11 @@ class RingBatch:
         """
         self.engine.reset_events()
         self.count = self.entry_count = self.used = self.admitted = 0
-        self.traces = []
-        self.duplicates = []
-        self.repeats = {}
+        if len(self.traces) > 0:
+            self.traces = []
+        if len(self.duplicates) > 0:
+            self.duplicates = []
+            self.repeats = {}
         self.first_sequence = first_sequence
         self.time_ns = time_ns
         rings = self.rings

@@ -8,6 +8,7 @@ from librt.vecs import vec
 from mypy_extensions import i64
 
 from hotpath.core.words import zeros
+from hotpath.runtime.journal.segment_end import SegmentEnd
 from hotpath.runtime.rings.answers import RingAnswers, record_words
 from hotpath.runtime.rings.batch import RingBatch, RingEnd
 from shared.wire.ring import RingBroken
@@ -24,10 +25,12 @@ class Store(Protocol):
     sequence: int  # of the last durable command
     time_ns: int  # of the last batch
 
-    def synced_bytes(self) -> int: ...
-
     def store(self, record: bytes, first_sequence: int, commands: int) -> None:
         """Return when the record is durable."""
+        ...
+
+    def advance(self, sequence: int) -> None:
+        """Take note of what is durable, and tell who follows the journal."""
         ...
 
 
@@ -81,6 +84,16 @@ class Latencies:
 
 
 @final
+class StatusWords:
+    """The mapped status file, and which of its words these are."""
+
+    def __init__(self, words: memoryview, durable_sequence: i64, follower_waits: i64) -> None:
+        self.words = words
+        self.durable_sequence: i64 = durable_sequence
+        self.follower_waits: i64 = follower_waits
+
+
+@final
 class RingLoop:
     """Serves all rings of `batch`."""
 
@@ -93,7 +106,14 @@ class RingLoop:
         members: Mapping[int, object],
         has_fault: bool,
         bounds_ns: list[int],
+        end: SegmentEnd,
+        is_quick: bool,
+        status: StatusWords,
     ) -> None:
+        self._end = end
+        self._status = status
+        self._is_quick = is_quick  # what is written is durable, and nothing stands in between
+        self.append_latencies = Latencies(bounds_ns)
         self._batch = batch
         self._answers = RingAnswers(batch)
         self._store = store
@@ -143,8 +163,8 @@ class RingLoop:
             if self._has_fault:
                 self._host.passes(APPLIED)
             store.time_ns = now
-            record = batch.record_bytes(store.synced_bytes(), self._checksum)
-            store.store(record, first, count)
+            record = batch.record_bytes(self._end.synced_offset, self._checksum)
+            self._store_record(record, first, count)
             if len(batch.duplicates) > 0:
                 self._host.before_answers()
         is_broken = self._answers.answer()
@@ -159,6 +179,25 @@ class RingLoop:
             self.ack_latencies.add(perf_counter_ns() - started, count)
         if is_broken:
             self._host.end_broken()
+
+    def _store_record(self, record: bytes, first: i64, count: i64) -> None:
+        """Make a record durable."""
+        if self._is_quick:
+            started: i64 = perf_counter_ns()
+            if self._end.append(record, count):
+                self.append_latencies.add(perf_counter_ns() - started, 1)
+                self._advance(first + count - 1)
+                return
+        self._store.store(record, first, count)
+
+    def _advance(self, sequence: i64) -> None:
+        """Say what is durable now; the long way when somebody sleeps until then."""
+        self._store.sequence = int(sequence)
+        status = self._status
+        status.words[status.durable_sequence] = sequence
+        waits: i64 = status.words[status.follower_waits]
+        if waits != 0:
+            self._store.advance(int(sequence))
 
 
 def _has_work(ring: RingEnd) -> bool:

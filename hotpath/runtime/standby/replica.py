@@ -94,7 +94,7 @@ class Replica:
         journal, is_epoch = self._journal, record.kind == EPOCH
         if is_epoch and journal.place[0]:
             journal.sync()  # who reads a journal takes it that nothing before an epoch may be torn
-        journal.append(record.copy(journal.synced_offset), record.count)
+        journal.append(record.copy(journal.end.synced_offset), record.count)
         if is_epoch:
             journal.sync()
 
