@@ -65,7 +65,7 @@ class Writer:
             applier.commands,
             applier.events,
             (),
-            self._journal.synced_offset,
+            self._journal.end.synced_offset,
         )
         self._journal.append(record, count)
         self._next += count
