@@ -8,11 +8,12 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import psycopg
 import pytest
 
 from functions.payments import credit_store as store
 from functions.payments.credit_lines import ORDER, CreditLines
-from functions.settlement.credit import in_transit
+from functions.settlement.credit import in_transit, stuck
 from shared.domain import records as r
 from shared.domain.commands import AddAccount, Command, MoveCash
 from shared.hotpath_client import ShardedEngine
@@ -230,3 +231,24 @@ def test_an_engine_that_refuses_the_departure_ends_the_move(world: World) -> Non
     with UnitOfWork(world.payments_dsn) as uow:
         assert store.lock(uow, number).reason == "insufficient_funds"
     assert world.balances(account_id) == [CASH_MINOR, 0, 0]
+
+
+def test_a_move_that_stays_under_way_is_reported(
+    world: World, migrated_databases: MigratedDatabases
+) -> None:
+    account_id = world.account()
+    number = world.add(account_id, 0, 1, 10)
+    with UnitOfWork(world.settlement_dsn) as uow:
+        assert all(item.account_id != account_id for item in stuck(uow))
+    with psycopg.connect(migrated_databases.owner["clearing"]) as connection:
+        connection.execute(
+            "update payments.credit_moves set updated_at = now() - interval '1 hour' "
+            "where number = %s",
+            (number,),
+        )
+    with UnitOfWork(world.settlement_dsn) as uow:
+        found = [item for item in stuck(uow) if item.account_id == account_id]
+    assert [(item.subject, item.found) for item in found] == [(str(number), "REQUESTED")]
+    assert world.advance(number) == store.DONE
+    with UnitOfWork(world.settlement_dsn) as uow:
+        assert all(item.account_id != account_id for item in stuck(uow))

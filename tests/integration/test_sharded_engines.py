@@ -1,9 +1,14 @@
 """Three real engines behind one port: what goes where, what goes to all, and one that is away."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
+from functions.backoffice import minutely
+from functions.backoffice.actions import carry_out
+from functions.backoffice.market import set_session
+from functions.backoffice.models import ActionRequest
 from shared.domain import records as r
 from shared.domain.commands import (
     CancelOrder,
@@ -17,7 +22,9 @@ from shared.domain.ids import member_order_id
 from shared.domain.reject_codes import RejectCode
 from shared.hotpath_client import ShardedEngine, SyncEngineClient
 from shared.ports.engine import CommandResult, EngineUnavailable, ShardsUnavailable
+from shared.reference import Instruments, instruments
 from shared.wire.tokens import SCOPES
+from tests.support.servers import MigratedDatabases
 from tests.support.shards import SHARDS, Shards, shard_of, three_engines
 
 ACCOUNT = 1  # its home is shard 1
@@ -116,3 +123,40 @@ def test_an_address_of_another_shard_is_not_used(market: Shards) -> None:
 
 def test_each_shard_tells_its_status(client: ShardedEngine) -> None:
     assert [getattr(status, "shard", None) for status in client.statuses().values()] == [0, 1, 2]
+
+
+def test_an_operator_is_told_what_each_engine_did(
+    market: Shards, migrated_databases: MigratedDatabases
+) -> None:
+    """A market-wide halt acts on the engines that answer, and reaches the other one later."""
+    dsn = migrated_databases.service["backoffice"]
+    market.engines[1].kill()
+    request = ActionRequest(operator="ops", reason="a test of the market-wide halt")
+    with market.client() as client:
+        halted = carry_out(lambda: dsn, client, set_session(None, "HALTED"), request)
+        told = [(item.shard, item.engine) for item in halted.shards]
+        assert (halted.engine, told) == ("PENDING", [(0, "APPLIED"), (1, "AWAY"), (2, "APPLIED")])
+        report = minutely.run(lambda: dsn, client, _Listed((3, 4, 5)), time_ns=10**18)
+        assert (report.answered, report.calls) == (0, 0)
+    market.engines[1].start()
+    with market.client() as client:
+        report = minutely.run(lambda: dsn, client, _Listed((3, 4, 5)), time_ns=10**18)
+        assert report.answered == 1
+        books = [client.book(number) for number in (3, 4, 5)]
+        assert [book.state for book in books if book] == [r.SESSION_HALTED] * 3
+        resumed = carry_out(lambda: dsn, client, set_session(None, "CONTINUOUS"), request)
+        assert resumed.engine == "APPLIED"
+        assert [item.engine for item in resumed.shards] == ["APPLIED"] * 3
+
+
+class _Listed(Instruments):
+    """Instruments of which only the numbers matter."""
+
+    def __init__(self, numbers: tuple[int, ...]) -> None:
+        first = next(iter(instruments()))
+        super().__init__(
+            [
+                replace(first, instrument_id=number, symbol=str(number), isin=str(number))
+                for number in numbers
+            ]
+        )

@@ -96,3 +96,15 @@ def test_the_house_is_square_when_it_holds_the_other_side_of_what_settled() -> N
     assert compare_house({"USD": 0}, {"USD": 70}, {"USD": -70}) == []
     kinds = {item.kind for item in compare_house({"USD": 1}, {"USD": 69}, {"USD": -70})}
     assert kinds == {"conservation", "clearing_house"}
+
+
+def test_cash_between_two_engines_belongs_to_the_account() -> None:
+    books, view, orders = agreeing(1, random.Random(1))
+    at_engines = replace(
+        view, settled_minor=view.settled_minor - 70, total_minor=view.total_minor - 70
+    )
+    assert compare_account(books, at_engines, orders, instruments(), in_transit_minor=70) == []
+    kinds = {item.kind for item in compare_account(books, at_engines, orders, instruments())}
+    assert kinds == {"settled_cash", "total_cash"}
+    made = compare_account(books, view, orders, instruments(), in_transit_minor=70)
+    assert {item.kind for item in made} == {"settled_cash", "total_cash"}
