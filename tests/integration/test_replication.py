@@ -4,13 +4,17 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from infra.demo.failover_load import Load
 from shared.domain import records as r
-from shared.ports.engine import CommandResult, EngineBusy, EngineUnavailable
+from shared.hotpath_client import SyncMemberClient
+from shared.hotpath_client.ring_client import ShmEngineClient
+from shared.ports.engine import CommandResult, EngineBusy, EngineError, EngineUnavailable
+from shared.wire.tokens import SCOPES
 from tests.support.engine import EngineProcess, http_text, kinds, limit_order, market, wait_for
 from tests.support.kafka import kafka_server
 from tests.support.replicated import (
@@ -168,6 +172,42 @@ def test_kafka_killed_under_load_stops_all_answers_and_nothing_is_lost(
     commands = topic_commands(primary.url, primary.shard)
     assert differences(load, commands) == (0, 0, 0)
     assert commands == journal_commands(primary.engine.journal)
+
+
+def test_what_comes_through_a_ring_waits_for_its_copy_and_sessions_come_and_go(
+    primary: Primary,
+) -> None:
+    engine, tokens = primary.engine, primary.engine.issuer
+    found: list[CommandResult | EngineError] = []
+
+    def submit() -> None:
+        with ShmEngineClient(engine.address, lambda: tokens.service(SCOPES), 60_000) as client:
+            for first in range(0, 300, 50):
+                orders = [limit_order(1, 1 + first + n, r.BUY, 50, 1) for n in range(50)]
+                found.extend(client.submit_many(orders))
+
+    thread = threading.Thread(target=submit)
+    thread.start()
+    for _ in range(3):
+        wait_for(lambda: len(found) > 0, "the first answers")
+        primary.replicator.kill()
+        # While the ring's batch waits, rings are made and dropped, and a member logs on.
+        for _ in range(3):
+            other = ShmEngineClient(engine.address, lambda: tokens.service(SCOPES), 300)
+            with suppress(EngineUnavailable, EngineBusy):
+                other.submit(limit_order(2, 1, r.BUY, 49, 1))
+            other.close()
+        primary.replicator.start()
+        with SyncMemberClient(engine.address, lambda: tokens.member(3), 30_000) as member:
+            number = 1 + primary.topic_sequences()
+            assert kinds(member.submit(limit_order(3, number, r.BUY, 48, 1)))[0] == r.ORDER_ACCEPTED
+    thread.join(60)
+    results = [result for result in found if isinstance(result, CommandResult)]
+    assert [result.events[0].kind for result in results] == [r.ORDER_ACCEPTED] * 300
+    commands = topic_commands(primary.url, primary.shard)
+    assert commands == journal_commands(engine.journal)
+    for result in results:
+        assert commands[result.sequence - 1].events[0] == result.events[0].words
 
 
 def test_a_second_replicator_of_the_same_journal_gives_up(primary: Primary) -> None:
