@@ -76,8 +76,11 @@ class JournalTopic(Protocol):
         """Return the newest record, or None when there is none."""
         ...
 
-    def end(self) -> int:
-        """Return the position of a reader that has read all that is stored by now."""
+    def end(self, *, settled: bool = True) -> int:
+        """Return the position of a reader that has read all that is stored by now.
+
+        Waits for what a writer has under way, unless `settled` is not asked for.
+        """
         ...
 
     def reader(self, offset: int) -> JournalTopicReader:

@@ -76,8 +76,9 @@ class KafkaJournalTopic:
         found = self._lookup.read_last(self._journal, *bounds)
         return None if found is None else _copied(found.offset, found.key, found.value)
 
-    def end(self) -> int:
-        return self._lookup.settled_bounds(self._journal)[1]
+    def end(self, *, settled: bool = True) -> int:
+        bounds = self._lookup.settled_bounds if settled else self._lookup.bounds
+        return bounds(self._journal)[1]
 
     def reader(self, offset: int) -> "KafkaJournalReader":
         return KafkaJournalReader(self._bootstrap_servers, self._journal, offset)
@@ -108,17 +109,20 @@ class KafkaJournalTopic:
         self._prepared = []
         self._stream.close()
 
-    def _take_over(self, producers: Sequence[Producer]) -> list[Producer]:
+    def _take_over(self, producers: list[Producer]) -> list[Producer]:
         """Return the only producers of their ids; side by side, for each may take a while."""
-        with ThreadPoolExecutor(len(producers)) as pool:
-            return list(pool.map(self._take, range(len(producers)), producers))
+        boxes = [[producer] for producer in producers]
+        producers.clear()  # each is to go as soon as it is given up
+        with ThreadPoolExecutor(len(boxes)) as pool:
+            return list(pool.map(self._take, range(len(boxes)), boxes))
 
-    def _take(self, number: int, producer: Producer) -> Producer:
+    def _take(self, number: int, box: list[Producer]) -> Producer:
         """Return a producer that has its id.
 
         Where a transaction is to be undone first, the client asks again after half a second only. A
-        new one asks at once.
+        new one asks at once. The one before has to be gone by then: it would shut out the new one.
         """
+        producer = box.pop()
         deadline_s, wait_s = time.monotonic() + CALL_TIMEOUT_S, _FIRST_TAKE_S
         while True:
             try:
@@ -130,6 +134,7 @@ class KafkaJournalTopic:
                     raise WriterFenced(str(found)) from error
                 if not isinstance(found, StreamUnavailable) or time.monotonic() > deadline_s:
                     raise found from error
+            del producer
             producer, wait_s = self._producer(number), min(1.3 * wait_s, CALL_TIMEOUT_S / 2)
 
     def _producers(self) -> list[Producer]:

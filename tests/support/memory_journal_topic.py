@@ -38,7 +38,7 @@ class MemoryJournalTopic:
         self._reach()
         return self.broker.records[-1] if self.broker.records else None
 
-    def end(self) -> int:
+    def end(self, *, settled: bool = True) -> int:
         self._reach()
         return len(self.broker.records)
 

@@ -287,9 +287,10 @@ def test_the_gate_is_woken_and_says_why_it_is_refused(tmp_path: Path) -> None:
 
 
 def test_silence_counts_only_while_the_topic_answers() -> None:
-    now, beats, away = [100.0], [0], [False]
+    now, beats, away, delay = [100.0], [0], [False], [0.0]
 
     def count() -> int:
+        now[0] += delay[0]
         if away[0]:
             raise StreamUnavailable("away")
         return beats[0]
@@ -315,8 +316,13 @@ def test_silence_counts_only_while_the_topic_answers() -> None:
     silent = passes(1.3, beating=False)
     assert silent[-1]
     assert not any(silent[:18])
-    watch.begin_anew()
-    assert not any(passes(10, beating=False))
+    delay[0] = 4.0
+    assert not any(passes(0.05, beating=True)), "an answer that was long on its way"
+    delay[0] = 0.0
+    assert not any(passes(4, beating=False))
+    watch.give_time()
+    assert not any(passes(4, beating=False))
+    assert passes(2, beating=False)[-1]
 
 
 GIVEN = {

@@ -111,7 +111,6 @@ class BeatWatch:
 
     def is_silent(self) -> bool:
         """Return whether an engine that was seen to live has not beaten for too long."""
-        asked_s = self._clock()
         try:
             found = self._count()
         except StreamUnavailable:
@@ -121,11 +120,11 @@ class BeatWatch:
         self._answered_s = now_s
         if found != self._last:
             self.has_seen = self.has_seen or self._last is not None
-            self._last, self._seen_s, self._limit_s = found, asked_s, self._hung_s
-        elif was_blind:
+            self._last, self._seen_s, self._limit_s = found, now_s, self._hung_s
+        if was_blind:  # the answer may have been long on its way
             self._seen_s, self._limit_s = now_s, max(self._hung_s, _AFTER_BLIND_S)
         return self.has_seen and now_s - self._seen_s > self._limit_s
 
-    def begin_anew(self) -> None:
-        """Judge nobody before the next beat is seen."""
-        self.has_seen, self._last = False, None
+    def give_time(self) -> None:
+        """Judge nobody for a while: somebody else is about to go on."""
+        self._seen_s, self._limit_s = self._clock(), max(self._hung_s, _AFTER_BLIND_S)

@@ -24,7 +24,7 @@ from hotpath.runtime.replication.beats import BeatWatch, decode_beat
 from hotpath.runtime.replication.shared_file import ReplicationFile
 from hotpath.runtime.standby.replica import Replica
 from hotpath.runtime.wiring import run_engine
-from shared.ports.event_stream import StreamUnavailable, WriterFenced
+from shared.ports.event_stream import StreamError, StreamUnavailable, WriterFenced
 from shared.ports.journal_topic import CopiedRecord, JournalTopic, JournalTopicReader
 from shared.streams.factory import open_journal_topic
 from shared.wire.journal import EpochMark, JournalError, encode_epoch
@@ -74,6 +74,8 @@ class OtherHostStandby:
             known = self._stand_by()
             if known is None:
                 return 0
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
+                signal.signal(number, signal.SIG_DFL)  # until the engine has its own
             return run_engine(engine, self._build, self._files, lock, known)
         finally:
             if known is None:
@@ -139,7 +141,9 @@ class OtherHostStandby:
                 self._pause(f"kafka is away: {error}")
             except WriterFenced as error:
                 self._tell(f"not taking over: another writer was quicker: {error}")
-                watch.begin_anew()
+                watch.give_time()
+            except StreamError as error:
+                self._pause(f"kafka refuses: {error}")
             except (JournalError, OSError) as error:
                 self._give_up(error)
         if self._replica is not None:
@@ -162,9 +166,10 @@ class OtherHostStandby:
             self._synced_s = now_s
             self._replica.sync(self._reader.position)
 
-    def _read_to_end(self, topic: JournalTopic) -> None:
-        end = topic.end()
+    def _read_to(self, end: int, topic: JournalTopic) -> None:
         while self._reader is None or self._reader.position < end:
+            if self._is_stopping:
+                raise StreamUnavailable("told to stop")
             self._advance(topic)
 
     def _pause(self, text: str) -> None:
@@ -209,9 +214,10 @@ class OtherHostStandby:
         replica = self._replica
         assert replica is not None
         self._is_switch_asked = False
+        self._read_to(topic.end(settled=False), topic)  # while the old primary still goes on
         writer = topic.writer()
         try:
-            self._read_to_end(topic)
+            self._read_to(topic.end(), topic)
             epoch = replica.epoch + 1
             mark = EpochMark(epoch, os.getpid(), replica.engine.state_hash())
             record = encode_epoch(replica.sequence + 1, time.time_ns(), mark)
