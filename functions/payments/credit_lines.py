@@ -6,7 +6,8 @@
 
 A move is out at one engine, then in at the other. Each step is one command, sent while the move is
 locked and stored with its answer; what was sent but not stored is sent again, and the engine knows
-its id. So a move that was cut off anywhere is finished by whoever takes it up next.
+its id. So a move that was cut off anywhere is finished by whoever takes it up next. A refusal counts
+only when no earlier sending of the command can still arrive and be judged otherwise.
 """
 
 from collections.abc import Callable, Sequence
@@ -34,6 +35,12 @@ from shared.postgres.pool import PoolSource
 from shared.postgres.unit_of_work import UnitOfWork
 
 _STEPS: Final = 3
+# What follows each state: when the engine carries the next command out, and when it refuses.
+_AFTER: Final = {
+    REQUESTED: (OUT, REFUSED),
+    OUT: (DONE, UNDOING),
+    UNDOING: (UNDONE, UNDOING),
+}
 ORDER: Final = "ORDER"
 WITHDRAWAL: Final = "WITHDRAWAL"
 
@@ -109,6 +116,8 @@ class CreditLines:
                 try:
                     after, reason = self._step(move)
                 except EngineError:
+                    store.note_unanswered(uow, number)
+                    uow.commit()
                     return state
                 if after == state:
                     return state
@@ -125,31 +134,29 @@ class CreditLines:
 
     def _step(self, move: CreditMove) -> tuple[str, str]:
         """Send the next command of a move; return the state that its answer makes, and why."""
-        move_id = credit_move_id(move.number)
-        if move.state == REQUESTED:
-            refusal = self._send(
-                move.from_shard,
-                move,
-                MoveCash(r.CREDIT_OUT, move_id, move.account_id, move.amount_minor),
-            )
-            return (OUT, "") if refusal is None else (REFUSED, refusal)
-        if move.state == OUT:
-            refusal = self._send(
-                move.to_shard,
-                move,
-                MoveCash(r.CREDIT_IN, move_id, move.account_id, move.amount_minor),
-            )
-            return (DONE, "") if refusal is None else (UNDOING, refusal)
-        undo_id = credit_undo_id(move.number)
-        undo = MoveCash(r.CREDIT_UNDO, undo_id, move.account_id, hold_id=move_id)
-        refusal = self._send(move.from_shard, move, undo)
-        return (UNDONE, "") if refusal is None else (UNDOING, refusal)
+        shard, command = _next_command(move)
+        refusal = self._send(shard, move, command)
+        accepted, refused = _AFTER[move.state]
+        if refusal is None:
+            return accepted, ""
+        return (move.state, "") if move.is_uncertain else (refused, refusal)
 
     def _send(self, shard: int, move: CreditMove, command: MoveCash) -> str | None:
         """Return the name of the engine's refusal; None when it carried the command out, or had."""
         engine = self.engines().shard(shard)
         code = outcome_of(engine.submit(command, traceparent=move.traceparent))[1]
         return None if code is None else code.name.lower()
+
+
+def _next_command(move: CreditMove) -> tuple[int, MoveCash]:
+    """Return the command that takes a move further, and the engine that it is for."""
+    move_id, account_id = credit_move_id(move.number), move.account_id
+    if move.state == REQUESTED:
+        return move.from_shard, MoveCash(r.CREDIT_OUT, move_id, account_id, move.amount_minor)
+    if move.state == OUT:
+        return move.to_shard, MoveCash(r.CREDIT_IN, move_id, account_id, move.amount_minor)
+    undo_id = credit_undo_id(move.number)
+    return move.from_shard, MoveCash(r.CREDIT_UNDO, undo_id, account_id, hold_id=move_id)
 
 
 def buying_power_minor(part: AccountView) -> int:

@@ -26,10 +26,12 @@ class CreditMove:
     state: str
     reason: str
     traceparent: str
+    is_uncertain: bool  # the next command was sent lately, and not answered
 
 
 _COLUMNS: Final = (
-    "number, account_id, from_shard, to_shard, amount_minor, state, reason, traceparent"
+    "number, account_id, from_shard, to_shard, amount_minor, state, reason, traceparent, "
+    "coalesce(unanswered_at > clock_timestamp() - interval '10 seconds', false)"
 )
 
 
@@ -65,9 +67,17 @@ def lock(uow: UnitOfWork, number: int) -> CreditMove:
 
 def set_state(uow: UnitOfWork, number: int, state: str, reason: str) -> None:
     uow.connection.execute(
-        "update payments.credit_moves set state = %s, reason = %s, "
+        "update payments.credit_moves set state = %s, reason = %s, unanswered_at = null, "
         "updated_at = clock_timestamp() where number = %s",
         (state, reason, number),
+    )
+
+
+def note_unanswered(uow: UnitOfWork, number: int) -> None:
+    """Note that a move's next command was sent, and may yet reach the engine."""
+    uow.connection.execute(
+        "update payments.credit_moves set unanswered_at = clock_timestamp() where number = %s",
+        (number,),
     )
 
 

@@ -233,6 +233,25 @@ def test_an_engine_that_refuses_the_departure_ends_the_move(world: World) -> Non
     assert world.balances(account_id) == [CASH_MINOR, 0, 0]
 
 
+def test_a_refusal_is_not_believed_while_an_earlier_sending_may_still_arrive(
+    world: World, migrated_databases: MigratedDatabases
+) -> None:
+    account_id = world.account()
+    number = world.add(account_id, 1, 2, 5)  # there is nothing at engine 1
+    world.shards.engines[1].kill()
+    assert world.advance(number) == store.REQUESTED
+    world.shards.engines[1].start()
+    assert world.advance(number) == store.REQUESTED
+    with psycopg.connect(migrated_databases.owner["clearing"]) as connection:
+        connection.execute(
+            "update payments.credit_moves set unanswered_at = now() - interval '1 minute' "
+            "where number = %s",
+            (number,),
+        )
+    assert world.advance(number) == store.REFUSED
+    assert world.balances(account_id) == [CASH_MINOR, 0, 0]
+
+
 def test_a_move_that_stays_under_way_is_reported(
     world: World, migrated_databases: MigratedDatabases
 ) -> None:
