@@ -6,8 +6,8 @@
 
 A move is out at one engine, then in at the other. Each step is one command, sent while the move is
 locked and stored with its answer; what was sent but not stored is sent again, and the engine knows
-its id. So a move that was cut off anywhere is finished by whoever takes it up next. A refusal counts
-only when no earlier sending of the command can still arrive and be judged otherwise.
+its id. So a move that was cut off anywhere is finished by whoever takes it up next. A refusal is
+believed only when no earlier sending of the command can still arrive and be judged otherwise.
 """
 
 from collections.abc import Callable, Sequence
