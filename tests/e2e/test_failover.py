@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from infra.local import runner, settings
+from infra.local import kafka, runner, settings
 from infra.local.progress import Progress
 from infra.local.settings import CHECKOUT, Settings
 from infra.local.stack import LocalStack, engine_report
@@ -33,6 +33,26 @@ def test_the_demo_loses_nothing_and_refuses_the_old_primary() -> None:
     assert found == {"lost": 0, "changed": 0, "duplicated": 0, "is_old_refused": True}
     assert [takeover["epoch"] for takeover in outcome["takeovers"]] == [2, 3, 4]
     assert outcome["answered"] > 1_000
+    assert done.returncode == (0 if outcome["holds"] else 1)
+
+
+def test_the_demo_across_hosts_loses_nothing_though_a_journal_is_lost() -> None:
+    if reason := kafka.missing_tools():
+        pytest.skip(reason)
+    options = ["--placement", "other-host", "--json", "--load-s", "0.5", "--rate", "2000"]
+    done = subprocess.run(
+        [sys.executable, "-m", "infra.cli.main", "demo", "failover", *options],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    outcome = json.loads(done.stdout)
+    found = {name: outcome[name] for name in ("lost", "changed", "duplicated", "is_old_refused")}
+    assert found == {"lost": 0, "changed": 0, "duplicated": 0, "is_old_refused": True}
+    assert [takeover["epoch"] for takeover in outcome["takeovers"]] == [3, 3]
+    assert "another engine has taken over" in outcome["refusal"]
     assert done.returncode == (0 if outcome["holds"] else 1)
 
 
