@@ -4,15 +4,24 @@ import importlib.util
 import json
 import os
 from pathlib import Path
+from types import ModuleType
 
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
-specification = importlib.util.spec_from_file_location("hotpath_build", ROOT / "hotpath/build.py")
-assert specification is not None and specification.loader is not None
-build = importlib.util.module_from_spec(specification)
-specification.loader.exec_module(build)
+
+
+def load(name: str) -> ModuleType:
+    """Return a module of the hot path by its file: its package need not be importable here."""
+    specification = importlib.util.spec_from_file_location(name, ROOT / f"hotpath/{name}.py")
+    assert specification is not None and specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+build, compiler_hints = load("build"), load("compiler_hints")
 
 COMPILE = os.environ.get("HOTPATH_COMPILE") == "1"
 RECORD = build.build_record(ROOT) if COMPILE else {}  # before the compiler reads the sources
@@ -62,6 +71,10 @@ def extensions() -> list[object]:
     )
     for module in modules:
         module.extra_compile_args += INLINING
+        for source in map(Path, module.sources):
+            if source.name == f"__native_{build.GROUP_NAME}.c":
+                text = source.read_text(encoding="utf-8")
+                source.write_text(compiler_hints.add_hints(text), encoding="utf-8")
     return modules
 
 

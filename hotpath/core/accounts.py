@@ -33,7 +33,7 @@ class Accounts:
         self.maximum: i64 = max_accounts
         self.capacity: i64 = min(max_accounts, _FIRST_CAPACITY)
         self.words: vec[i64] = zeros((self.capacity + 1) << ACCOUNT_SHIFT)
-        self.slots = IdTable(self.capacity, max_accounts)
+        self.slots: Final = IdTable(self.capacity, max_accounts)
         self.count: i64 = 0
         self.issued_minor: i64 = 0  # cash that came in less what left
         self.fees_minor: i64 = 0  # that the house has collected: all totals + fees = issued

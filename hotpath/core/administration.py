@@ -1,6 +1,6 @@
 """Administration: accounts, limits, fee tiers, tick tables, throttles, kill switches."""
 
-from typing import final
+from typing import Final, final
 
 from librt.vecs import vec
 from mypy_extensions import i64
@@ -115,8 +115,8 @@ class AdministrationCommands:
     """
 
     def __init__(self, state: State, auction: Auction) -> None:
-        self.state = state
-        self.instruments = InstrumentCommands(state, auction)
+        self.state: Final = state
+        self.instruments: Final = InstrumentCommands(state, auction)
 
     def first_sequence(self, kind: i64, c: vec[i64], at: i64) -> i64:
         """Return which command added what this one would add again; 0: none did."""

@@ -1,6 +1,6 @@
 """The order that trades now, as matching, its long way and trials have it in hand."""
 
-from typing import final
+from typing import Final, final
 
 from mypy_extensions import i64
 
@@ -22,7 +22,7 @@ class Aggressor:
     """One order at a time: `take_plain` or `take_order` puts it here."""
 
     def __init__(self, state: State) -> None:
-        self.state = state
+        self.state: Final = state
         self.order: i64 = 0  # 0: a plain order that is in no table yet
         self.row: i64 = 0  # its cold row
         self.order_id: i64 = 0

@@ -48,7 +48,7 @@ class AmendCommands:
     """`check` finds what forbids a command, in the order of RejectCode; `do` cannot fail."""
 
     def __init__(self, state: State) -> None:
-        self.state = state
+        self.state: Final = state
         self.cash: list[int] = [0, 0]  # what buyer and seller get
         self.fees = 0  # what the house gets
 

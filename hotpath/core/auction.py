@@ -1,6 +1,6 @@
 """The uncross: the price at which most trades, and the trades of all at that price."""
 
-from typing import final
+from typing import Final, final
 
 from librt.vecs import vec
 from mypy_extensions import i64
@@ -46,7 +46,7 @@ class Auction:
     """Finds the price (`find_price`), and trades at it (`uncross`)."""
 
     def __init__(self, state: State) -> None:
-        self.state = state
+        self.state: Final = state
         self.price: i64 = 0  # the outcome; 0: nothing would trade
         self.lots: i64 = 0
         self.surplus: i64 = 0  # positive: unfilled buying

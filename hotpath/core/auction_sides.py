@@ -1,6 +1,6 @@
 """Who takes part in an auction, best first: the book's orders and those that wait for it."""
 
-from typing import final
+from typing import Final, final
 
 from mypy_extensions import i64
 
@@ -31,7 +31,7 @@ class AuctionSide:
     that wait for this auction."""
 
     def __init__(self, state: State, instrument: i64, side: i64) -> None:
-        self.state = state
+        self.state: Final = state
         self.instrument = instrument
         self.side: i64 = side
         self.tree: i64 = waiting_tree(state, instrument, side)

@@ -22,6 +22,7 @@ from hotpath.core.layout import (
     L_LOTS,
     L_ORDERS,
     L_TAIL,
+    LEVEL_SHIFT,
     O_LEAVES,
     O_NEXT,
     O_OWNER,
@@ -76,10 +77,15 @@ def displayed(orders: Orders, order: i64) -> i64:
 
 
 def enter_level(
-    ladder: Ladder, orders: vec[i64], order: i64, side: i64, number: i64, at: i64
+    ladder: Ladder,
+    levels: vec[i64],
+    orders: vec[i64],
+    order: i64,
+    side: i64,
+    number: i64,
 ) -> i64:
-    """Put a displayed order last in a level without dark ones; return the level's new total."""
-    levels = ladder.levels
+    """Put a displayed order last in a level of the window without dark orders; return its total."""
+    at: i64 = number << LEVEL_SHIFT
     last: i64 = levels[at + L_TAIL]
     orders[order + O_PREVIOUS] = last
     orders[order + O_NEXT] = 0
@@ -88,7 +94,7 @@ def enter_level(
         orders[last + O_NEXT] = order
     else:
         levels[at + L_HEAD] = order
-        ladder.mark(side, number, at)
+        ladder.use(side, number)
     lots: i64 = levels[at + L_LOTS] + orders[order + O_LEAVES]
     levels[at + L_LOTS] = lots
     levels[at + L_ORDERS] = levels[at + L_ORDERS] + 1
@@ -96,10 +102,15 @@ def enter_level(
 
 
 def leave_level(
-    ladder: Ladder, orders: vec[i64], order: i64, side: i64, number: i64, at: i64
+    ladder: Ladder,
+    levels: vec[i64],
+    orders: vec[i64],
+    order: i64,
+    side: i64,
+    number: i64,
 ) -> i64:
-    """Take a displayed order out of a level without dark ones; return the level's new total."""
-    levels = ladder.levels
+    """Take a displayed order out of a level of the window without dark ones; return its total."""
+    at: i64 = number << LEVEL_SHIFT
     before: i64 = orders[order + O_PREVIOUS]
     after: i64 = orders[order + O_NEXT]
     if before != 0:
@@ -113,8 +124,8 @@ def leave_level(
     lots: i64 = levels[at + L_LOTS] - orders[order + O_LEAVES]
     levels[at + L_LOTS] = lots
     levels[at + L_ORDERS] = levels[at + L_ORDERS] - 1
-    if before == 0 and after == 0:
-        ladder.clear(side, number, orders[order + O_PRICE])
+    if before | after == 0:
+        ladder.leave(side, number, orders[order + O_PRICE])
     return lots
 
 

@@ -1,6 +1,6 @@
 """The engine: apply one command, write its events. Nothing here reads a clock or fails on input."""
 
-from typing import final
+from typing import Final, final
 
 from librt.strings import read_i64_le
 from librt.vecs import vec
@@ -94,7 +94,7 @@ class Engine:
         """
         if not 1 <= max_trades <= 1 << 14:
             raise ValueError(f"max_trades {max_trades} is outside 1..16384")
-        self.state = State(
+        self.state: Final = State(
             max_orders,
             max_ids,
             max_accounts,
@@ -109,15 +109,17 @@ class Engine:
             throttle_window_ns,
             risk,
         )
-        self.queries = Queries(self.state)
+        self.queries: Final = Queries(self.state)
         hand = Aggressor(self.state)
         matching = Matching(self.state, hand, Stepping(self.state, hand))
         entering = Entering(self.state, matching)
-        self._auction = Auction(self.state)
-        self._orders = OrderCommands(self.state, matching, SpecialOrders(self.state, entering))
-        self._groups = GroupCommands(self.state, self._orders)
-        self._house = HouseCommands(self.state, self._auction)
-        self._work = Work(self.state, entering)
+        self._auction: Final = Auction(self.state)
+        self._orders: Final = OrderCommands(
+            self.state, matching, SpecialOrders(self.state, entering)
+        )
+        self._groups: Final = GroupCommands(self.state, self._orders)
+        self._house: Final = HouseCommands(self.state, self._auction)
+        self._work: Final = Work(self.state, entering)
         self._command: vec[i64] = zeros((MAX_BATCH + 1) * EXTENDED_COMMAND_WORDS)
 
     # --- commands --------------------------------------------------------------------------------
@@ -127,18 +129,17 @@ class Engine:
 
         The caller sees that all words of the command are there.
         """
-        state = self.state
         kind: i64 = commands[at + C_HEADER] & 0xFF
         sequence: i64 = commands[at + C_SEQUENCE]
         time_ns: i64 = commands[at + C_TIME_NS]
-        first: i64 = state.events.used
-        if sequence <= state.numbers_used or sequence > MAX_SEQUENCE or time_ns < 0:
+        first: i64 = self.state.events.used
+        if sequence <= self.state.numbers_used or sequence > MAX_SEQUENCE or time_ns < 0:
             if self._passes_number(commands, at):
                 return
             self._refuse_unstamped(kind, commands, at)
         else:
-            state.sequence = sequence
-            state.time_ns = time_ns
+            self.state.sequence = sequence
+            self.state.time_ns = time_ns
             if kind == REPLACE_ORDER:
                 self._orders.replace(commands, at)
             elif kind in (PLACE_ORDER, PLACE_ORDER_EXTENDED):
@@ -151,11 +152,10 @@ class Engine:
 
     def _finish(self, first: i64) -> None:
         """Do what follows from a command whose events begin at word `first`."""
-        state = self.state
-        if state.work_due:
+        if self.state.work_due:
             self._work.go_on()
-        if state.events.used - first > state.events_of_number * EVENT_WORDS:
-            state.use_numbers(first)
+        if self.state.events.used - first > self.state.events_of_number * EVENT_WORDS:
+            self.state.use_numbers(first)
 
     def _passes_number(self, c: vec[i64], at: i64) -> bool:
         """Say whether the command's number belongs to an earlier one's trades; it does nothing."""

@@ -1,6 +1,6 @@
 """What an accepted order does: wait, rest, or trade and then rest or go."""
 
-from typing import final
+from typing import Final, final
 
 from mypy_extensions import i64
 
@@ -74,10 +74,10 @@ class Entering:
     """Every method works on an open order that has a cold row."""
 
     def __init__(self, state: State, matching: Matching) -> None:
-        self.state = state
-        self.matching = matching
-        self.hand = matching.hand
-        self.trial = Trial(state, matching.hand)
+        self.state: Final = state
+        self.matching: Final = matching
+        self.hand: Final = matching.hand
+        self.trial: Final = Trial(state, matching.hand)
 
     def accept(self, order: i64, sent_price: i64) -> None:
         """Answer a new order and let it do what it can do now."""
@@ -163,7 +163,7 @@ class Entering:
         price = prices.within_band(state, instrument, side, price)
         state.orders.words[order + O_PRICE] = price
         state.orders.cold[row + X_PLACE] = IN_BOOK
-        state.orders.arrive(order)
+        state.orders.arrive(state.orders.words, order)
         icebergs.show(state, order)
         return book.enter(state, order)
 

@@ -19,6 +19,7 @@ class EventWriter:
         self.words: vec[i64] = zeros(events * EVENT_WORDS)
         self.view = memoryview(self.words)
         self.used: i64 = 0  # words
+        self.size: i64 = events * EVENT_WORDS
 
     def emit(
         self,
@@ -33,7 +34,7 @@ class EventWriter:
     ) -> None:
         """Append one event: the words 0 … 7 of the record."""
         used: i64 = self.used
-        if used + EVENT_WORDS > len(self.words):
+        if used >= self.size:
             self._grow()
         words = self.words
         words[used] = header
@@ -47,7 +48,8 @@ class EventWriter:
         self.used = used + EVENT_WORDS
 
     def _grow(self) -> None:
-        self.words = grown(self.words, 2 * len(self.words))
+        self.size *= 2
+        self.words = grown(self.words, self.size)
         self.view = memoryview(self.words)
 
     def to_bytes(self) -> bytes:

@@ -1,6 +1,6 @@
 """Commands about many orders at once: mass cancel, disconnect, and batches of commands."""
 
-from typing import final
+from typing import Final, final
 
 from librt.vecs import vec
 from mypy_extensions import i64
@@ -43,8 +43,8 @@ from shared.domain.records import (
 @final
 class GroupCommands:
     def __init__(self, state: State, orders: OrderCommands) -> None:
-        self.state = state
-        self.orders = orders
+        self.state: Final = state
+        self.orders: Final = orders
 
     def mass_cancel(self, c: vec[i64], at: i64) -> None:
         """Say how many orders of an account are going to leave; they leave after this event."""

@@ -47,7 +47,7 @@ def replenish(state: State, order: i64) -> None:
         return
     book.leave(state, order)
     show(state, order)
-    orders.arrive(order)
+    orders.arrive(orders.words, order)
     level: i64 = book.enter(state, order)
     order_id: i64 = orders.words[order + O_ID]
     price: i64 = orders.words[order + O_PRICE]

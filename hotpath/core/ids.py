@@ -58,6 +58,12 @@ def slot_in(rows: vec[i64], row: i64) -> i64:
     return rows[(row << _ROW_SHIFT) + 1] & MAX_SLOT
 
 
+def release(rows: vec[i64], mask: i64, key: i64) -> None:
+    """Note that a remembered id stands for nothing any more."""
+    word: i64 = (search(rows, mask, key) << _ROW_SHIFT) + 1
+    rows[word] = rows[word] & ~MAX_SLOT
+
+
 @final
 class IdTable:
     """Ids (1 … 2^63-1) with their first sequence and a slot (0: none); at most half full."""
@@ -105,7 +111,7 @@ class IdTable:
 
     def release(self, key: i64) -> None:
         """Note that the order or hold of `key` is no longer open."""
-        self.set_slot(self.find(key), 0)
+        release(self.rows, self.mask, key)
 
     def is_full(self) -> bool:
         return self.count >= self.maximum
@@ -113,7 +119,7 @@ class IdTable:
     def insert(self, key: i64, sequence: i64, slot: i64) -> None:
         """Remember a new id. The caller has looked that it is new and that the table has room."""
         self.make_room()
-        self.fill(~search(self.rows, self.mask, key), key, sequence, slot)
+        self.fill(self.rows, ~search(self.rows, self.mask, key), key, sequence, slot)
 
     def make_room(self) -> None:
         """Grow if one more id needs it. Rows found before are then others."""
@@ -125,9 +131,8 @@ class IdTable:
         while count * 2 > self.mask and count <= self.maximum:
             self._grow()
 
-    def fill(self, row: i64, key: i64, sequence: i64, slot: i64) -> None:
-        """Remember a new id in the free row that `search` has found for it."""
-        rows = self.rows
+    def fill(self, rows: vec[i64], row: i64, key: i64, sequence: i64, slot: i64) -> None:
+        """Remember a new id in the free row that `search` has found for it in `rows`."""
         rows[row << _ROW_SHIFT] = key
         rows[(row << _ROW_SHIFT) + 1] = sequence << SLOT_BITS | slot
         self.count += 1

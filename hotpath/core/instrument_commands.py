@@ -1,6 +1,6 @@
 """Instruments as commands: add them, set their terms and sessions, uncross, end their day."""
 
-from typing import final
+from typing import Final, final
 
 from librt.vecs import vec
 from mypy_extensions import i64
@@ -96,8 +96,8 @@ class InstrumentCommands:
     """`check` finds what forbids a command, in the order of RejectCode; `do` cannot fail."""
 
     def __init__(self, state: State, auction: Auction) -> None:
-        self.state = state
-        self.auction = auction
+        self.state: Final = state
+        self.auction: Final = auction
 
     # --- checks ----------------------------------------------------------------------------------
 

@@ -59,12 +59,12 @@ def level_of(instruments: vec[i64], offset: i64, side: i64, price: i64) -> i64:
 @final
 class Instruments:
     def __init__(self, ladder: Ladder, max_instruments: i64) -> None:
-        self.words: vec[i64] = zeros((max_instruments + 1) << INSTRUMENT_SHIFT)
-        self.offset_of: vec[i64] = zeros(1 << 15)  # by instrument id
-        self.in_order: vec[i64] = zeros(max_instruments + 1)  # offsets by ascending id
+        self.words: Final[vec[i64]] = zeros((max_instruments + 1) << INSTRUMENT_SHIFT)
+        self.offset_of: Final[vec[i64]] = zeros(1 << 15)  # by instrument id
+        self.in_order: Final[vec[i64]] = zeros(max_instruments + 1)  # offsets by ascending id
         self.count: i64 = 0
         self.maximum: i64 = max_instruments
-        self.ladder = ladder
+        self.ladder: Final = ladder
 
     def find(self, instrument_id: i64) -> i64:
         """Return the offset of the instrument (id 0 … 2^15-1), or 0 when it is unknown."""

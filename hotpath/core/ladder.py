@@ -56,11 +56,11 @@ class Ladder:
         self.levels: vec[i64] = zeros(1 << LEVEL_SHIFT)
         self.bits: vec[i64] = zeros(0)  # 32 levels a word
         self.summary: vec[i64] = zeros(0)  # 1,024 levels a word
-        self.best: vec[i64] = vec[i64]([NO_LEVEL] * sides)  # number of the best level
-        self.best_at: vec[i64] = zeros(sides)  # its offset
-        self.base: vec[i64] = zeros(sides)  # number of the first level of the window
-        self.end: vec[i64] = zeros(sides)
-        self.trees = Trees((max_instruments + 1) * 8)
+        self.best: Final[vec[i64]] = vec[i64]([NO_LEVEL] * sides)  # number of the best level
+        self.best_at: Final[vec[i64]] = zeros(sides)  # its offset
+        self.base: Final[vec[i64]] = zeros(sides)  # number of the first level of the window
+        self.end: Final[vec[i64]] = zeros(sides)
+        self.trees: Final = Trees((max_instruments + 1) * 8)
         self.used: i64 = _REGION  # levels handed out; level 0 is none
         self.free: i64 = 0  # first of the chain of levels given back, by offset
         self.fresh: i64 = 0  # a region is cut up into single levels from here …
@@ -128,47 +128,57 @@ class Ladder:
 
     def mark(self, side: i64, number: i64, at: i64) -> None:
         """Note that the level holds orders now."""
-        if self.base[side] <= number < self.end[side]:
-            self._set_bit(number)
-        best = self.best
-        if number < best[side]:
-            best[side] = number
+        if self.holds(side, number):
+            self.use(side, number)
+        elif number < self.best[side]:
+            self.best[side] = number
             self.best_at[side] = at
+
+    def holds(self, side: i64, number: i64) -> bool:
+        """Say whether the window has a place for the number."""
+        return 0 <= number - self.base[side] < self.window
+
+    def use(self, side: i64, number: i64) -> None:
+        """Note that a level of the window holds orders now."""
+        self._set_bit(number)
+        if number < self.best[side]:
+            self.best[side] = number
+            self.best_at[side] = number << LEVEL_SHIFT
 
     def _set_bit(self, number: i64) -> None:
         word: i64 = number >> 5
-        bits = self.bits
-        bits[word] = bits[word] | (1 << (number & 31))
+        self.bits[word] = self.bits[word] | (1 << (number & 31))
         group: i64 = number >> 10
-        summary = self.summary
-        summary[group] = summary[group] | (1 << (word & 31))
+        self.summary[group] = self.summary[group] | (1 << (word & 31))
 
     def clear(self, side: i64, number: i64, price: i64) -> None:
         """Note that the level is empty, and find the next best one if it was the best."""
-        if self.base[side] <= number < self.end[side]:
-            word: i64 = number >> 5
-            bits = self.bits
-            left: i64 = bits[word] & ~(1 << (number & 31))
-            bits[word] = left
-            if left == 0:
-                group: i64 = number >> 10
-                summary = self.summary
-                summary[group] = summary[group] & ~(1 << (word & 31))
-            if self.best[side] != number:
-                return
-            if left != 0 and self.trees.roots[_tree(side)] == 0:
-                number = (word << 5) + _lowest_bit(left)
-                self.best[side] = number
-                self.best_at[side] = number << LEVEL_SHIFT
-                return
+        if self.holds(side, number):
+            self.leave(side, number, price)
+            return
+        tree: i64 = _tree(side)
+        leaf: i64 = self.trees.find(tree, key_of(side & 1, price))
+        self.give_back(self.trees.nodes[leaf + N_ONE])
+        self.trees.remove(tree, leaf)
+        if self.best[side] == number:
+            self._find_best(side, number, price)
+
+    def leave(self, side: i64, number: i64, price: i64) -> None:
+        """Note that a level of the window is empty, and find the next best one if it was best."""
+        word: i64 = number >> 5
+        left: i64 = self.bits[word] & ~(1 << (number & 31))
+        self.bits[word] = left
+        if left == 0:
+            group: i64 = number >> 10
+            self.summary[group] = self.summary[group] & ~(1 << (word & 31))
+        if self.best[side] != number:
+            return
+        if left != 0 and self.trees.roots[_tree(side)] == 0:
+            number = (word << 5) + _lowest_bit(left)
+            self.best[side] = number
+            self.best_at[side] = number << LEVEL_SHIFT
         else:
-            tree: i64 = _tree(side)
-            leaf: i64 = self.trees.find(tree, key_of(side & 1, price))
-            self.give_back(self.trees.nodes[leaf + N_ONE])
-            self.trees.remove(tree, leaf)
-            if self.best[side] != number:
-                return
-        self._find_best(side, number, price)
+            self._find_best(side, number, price)
 
     def _find_best(self, side: i64, number: i64, price: i64) -> None:
         """Set the best level anew; all that were better than `number` are empty."""

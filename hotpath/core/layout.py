@@ -16,17 +16,14 @@ O_LEAVES: Final = 2
 O_PREVIOUS: Final = 3  # in its queue: a level of the book, of stops, or of an auction
 O_NEXT: Final = 4  # in its queue; of a free record, the next free one
 O_OWNER: Final = 5  # cold slot << 40 | offset of its position | side; offsets are multiples of 8
-O_OLDER: Final = 6  # of its account in the instrument
-O_NEWER: Final = 7
+O_CHAIN: Final = 6  # of its account in the instrument: newer order << 32 | older order
+O_ARRIVED: Final = 7  # grows with each arrival in the book; the smaller trades first
 ORDER_SHIFT: Final = 3
 COLD_SHIFT: Final = 40
 SIDE_MASK: Final = 1
 POSITION_MASK: Final = ((1 << COLD_SHIFT) - 1) & ~7
-
-# Beside each order, at half its offset's distance: how old it is.
-AGE_ACCEPTED: Final = 0  # grows with each accepted order
-AGE_ARRIVED: Final = 1  # grows with each arrival in the book; the smaller trades first
-AGE_SHIFT: Final = 1
+CHAIN_SHIFT: Final = 32
+OLDER_MASK: Final = (1 << CHAIN_SHIFT) - 1
 
 # --- the cold row of an order: 32 words --------------------------------------------------------
 X_ORDER: Final = 0  # offset of the order; of a free row, the next free one

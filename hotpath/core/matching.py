@@ -6,21 +6,23 @@ at trades. Whatever else there is goes through `stepping.py`, one resting order 
 
 from typing import Final, final
 
+from librt.vecs import vec
 from mypy_extensions import i64
 
-from hotpath.core import (
-    book,
-)
+from hotpath.core import book
 from hotpath.core.aggressor import Aggressor
 from hotpath.core.codes import (
     CANCEL_TOO_MANY_TRADES,
 )
+from hotpath.core.ids import release
 from hotpath.core.instruments import level_of
+from hotpath.core.ladder import Ladder
 from hotpath.core.layout import (
     A_OWNER,
     A_RESERVED,
     A_TOTAL,
     COLD_SHIFT,
+    DARK_SHIFT,
     I_HIGH,
     I_LAST,
     I_LOW,
@@ -41,63 +43,49 @@ from hotpath.core.layout import (
     P_TOTAL,
     POSITION_MASK,
 )
+from hotpath.core.orders import unchain
 from hotpath.core.state import State
 from hotpath.core.stepping import Stepping
-from shared.domain.records import (
-    BUY,
-    FLAG_SELF_TRADE,
-    SELL,
-    TRADE_EXECUTED,
-)
-
-_SELF_TRADE: Final = FLAG_SELF_TRADE << 32
+from shared.domain.records import BUY, FLAG_SELF_TRADE, SELL, TRADE_EXECUTED
 
 
 @final
 class Matching:
     def __init__(self, state: State, hand: Aggressor, stepping: Stepping) -> None:
-        self.state = state
-        self.hand = hand
-        self.stepping = stepping
+        self.state: Final = state
+        self.hand: Final = hand
+        self.stepping: Final = stepping
 
     def match(self) -> None:
         """Trade the aggressor's `lots` as far as they go; set `lots` and `stopped`."""
-        state = self.state
         hand = self.hand
         instrument: i64 = hand.instrument
-        side: i64 = hand.side
-        position: i64 = hand.position
-        limit: i64 = hand.limit
+        opposite: i64 = 1 - hand.side
         lots: i64 = hand.lots
         hand.stopped = 0
-        best = state.ladder.best
-        best_at = state.ladder.best_at
-        levels = state.ladder.levels
-        orders = state.orders.words
-        accounts = state.accounts.words
-        positions = state.positions.words
-        instruments = state.instruments.words
-        mine: i64 = accounts[positions[position + P_ACCOUNT] + A_OWNER]
-        tick_value: i64 = instruments[instrument + I_TICK_VALUE]
-        book_side: i64 = state.instruments.side(instrument, 1 - side)
-        limit_number: i64 = level_of(instruments, instrument, 1 - side, limit)
-        special: i64 = hand.row | instruments[instrument + I_WATCH]
-        if state.careful:
+        levels = self.state.ladder.levels
+        orders = self.state.orders.words
+        accounts = self.state.accounts.words
+        positions = self.state.positions.words
+        mine: i64 = accounts[positions[hand.position + P_ACCOUNT] + A_OWNER]
+        book_side: i64 = self.state.instruments.side(instrument, opposite)
+        limit: i64 = level_of(self.state.instruments.words, instrument, opposite, hand.limit)
+        special: i64 = hand.row | self.state.instruments.words[instrument + I_WATCH]
+        if self.state.careful:
             special = special | 1
-        steps: i64 = state.max_trades
+        steps: i64 = self.state.max_trades
         first: i64 = 0  # prices of the trades since the last that went the long way
         price: i64 = 0
-        while lots > 0 and best[book_side] <= limit_number:
+        while lots > 0 and self.state.ladder.best[book_side] <= limit:
             if steps == 0:
                 hand.stopped = CANCEL_TOO_MANY_TRADES
                 break
             steps -= 1
-            at: i64 = best_at[book_side]
+            at: i64 = self.state.ladder.best_at[book_side]
             resting: i64 = levels[at + L_HEAD]
             owner: i64 = orders[resting + O_OWNER]
             if special | owner >> COLD_SHIFT != 0:
-                if price != 0:
-                    _note_span(state, instrument, first, price)
+                _note_span(self.state, instrument, first, price)
                 first = 0
                 price = 0
                 hand.lots = lots
@@ -105,11 +93,9 @@ class Matching:
                 lots = hand.lots
                 if not goes_on:
                     break
-                levels = state.ladder.levels  # a level may have been made, or the ladder centred
-                limit_number = level_of(instruments, instrument, 1 - side, limit)
+                levels = self.state.ladder.levels  # a level may be new, or the ladder centred
+                limit = level_of(self.state.instruments.words, instrument, opposite, hand.limit)
                 continue
-            contra: i64 = owner & POSITION_MASK
-            contra_id: i64 = orders[resting + O_ID]
             price = orders[resting + O_PRICE]
             if first == 0:
                 first = price
@@ -120,62 +106,73 @@ class Matching:
             total: i64 = levels[at + L_LOTS] - traded
             levels[at + L_LOTS] = total
             orders[resting + O_LEAVES] = left
-            is_own: bool = accounts[positions[contra + P_ACCOUNT] + A_OWNER] == mine
-            if state.risk:
-                value: i64 = price * traded * tick_value
-                if side == BUY:
-                    reserved: i64 = limit * traded * tick_value
-                    _move(state, position, contra, traded, value, reserved)
-                else:
-                    _move(state, contra, position, traded, value, value)
-            self._report(contra_id, price, traded, left << 32 | lots, total, is_own)
+            contra: i64 = owner & POSITION_MASK
+            if self.state.risk:
+                self._move(accounts, positions, contra, traded, price)
+            header: i64 = TRADE_EXECUTED | hand.event
+            if accounts[positions[contra + P_ACCOUNT] + A_OWNER] == mine:
+                header = header | FLAG_SELF_TRADE << 32
+            contra_id: i64 = orders[resting + O_ID]
+            self._report(header, contra_id, price, traded, left << 32 | lots, total)
             if left == 0:
-                self._remove_first(resting, contra_id, book_side, at)
+                if levels[at + L_ORDERS] >> DARK_SHIFT != 0:
+                    book.leave(self.state, resting)
+                else:
+                    _leave_first(self.state.ladder, levels, orders, book_side, at, resting)
+                unchain(orders, accounts, positions, resting, owner)
+                self.state.orders.give_row(orders, resting)
+                release(self.state.ids.rows, self.state.ids.mask, contra_id)
         hand.lots = lots
-        if price == 0:
-            return
-        if state.work_due or state.careful:
-            _note_span(state, instrument, first, price)
+        if self.state.work_due or self.state.careful:
+            _note_span(self.state, instrument, first, price)
+        elif price != 0:
+            self.state.instruments.words[instrument + I_LAST] = price
+            self.state.instruments.words[instrument + I_HIGH] = price
+            self.state.instruments.words[instrument + I_LOW] = price
+
+    def _move(
+        self, accounts: vec[i64], positions: vec[i64], contra: i64, lots: i64, price: i64
+    ) -> None:
+        """Exchange the lots of a trade between plain orders, and end the reservations for them.
+
+        A buyer had reserved its limit, which for the resting order is the price.
+        """
+        position: i64 = self.hand.position
+        tick_value: i64 = self.state.instruments.words[self.hand.instrument + I_TICK_VALUE]
+        value: i64 = price * lots * tick_value
+        if self.hand.side == BUY:
+            reserved: i64 = self.hand.limit * lots * tick_value
+            _exchange(accounts, positions, position, contra, lots, value, reserved)
         else:
-            instruments[instrument + I_LAST] = price
-            instruments[instrument + I_HIGH] = price
-            instruments[instrument + I_LOW] = price
+            _exchange(accounts, positions, contra, position, lots, value, value)
 
     def _report(
-        self, contra_id: i64, price: i64, lots: i64, leaves: i64, total: i64, is_own: bool
+        self, header: i64, contra_id: i64, price: i64, lots: i64, leaves: i64, total: i64
     ) -> None:
         """Tell of a trade of the aggressor; `leaves` is both orders', `total` what is displayed."""
-        hand = self.hand
-        order_id: i64 = hand.order_id
+        order_id: i64 = self.hand.order_id
         accounts: i64 = contra_id >> 32 << 32 | order_id >> 32  # an id names its account
-        header: i64 = TRADE_EXECUTED | hand.event
-        if is_own:
-            header = header | _SELF_TRADE
         self.state.events.emit(header, order_id, accounts, price, lots, leaves, contra_id, total)
 
-    def _remove_first(self, order: i64, order_id: i64, book_side: i64, at: i64) -> None:
-        """Drop the filled plain order that stands first in its level."""
-        state = self.state
-        orders = state.orders.words
-        levels = state.ladder.levels
-        following: i64 = orders[order + O_NEXT]
-        if levels[at + L_ORDERS] >> 32 != 0:
-            book.leave(state, order)
-        else:
-            levels[at + L_HEAD] = following
-            levels[at + L_ORDERS] = levels[at + L_ORDERS] - 1
-            if following != 0:
-                orders[following + O_PREVIOUS] = 0
-            else:
-                levels[at + L_TAIL] = 0
-                number: i64 = state.ladder.best[book_side]
-                state.ladder.clear(book_side, number, orders[order + O_PRICE])
-        state.orders.remove(order)
-        state.ids.release(order_id)
+
+def _leave_first(
+    ladder: Ladder, levels: vec[i64], orders: vec[i64], side: i64, at: i64, order: i64
+) -> None:
+    """Drop the filled plain order that stands first in a level without dark orders."""
+    following: i64 = orders[order + O_NEXT]
+    levels[at + L_HEAD] = following
+    levels[at + L_ORDERS] = levels[at + L_ORDERS] - 1
+    if following != 0:
+        orders[following + O_PREVIOUS] = 0
+    else:
+        levels[at + L_TAIL] = 0
+        ladder.clear(side, ladder.best[side], orders[order + O_PRICE])
 
 
 def _note_span(state: State, instrument: i64, first: i64, last: i64) -> None:
-    """Remember the prices of trades from first to last."""
+    """Remember the prices of trades from first to last; 0: there were none."""
+    if last == 0:
+        return
     words = state.instruments.words
     words[instrument + I_LAST] = last
     words[instrument + I_HIGH] = max(words[instrument + I_HIGH], max(first, last))
@@ -183,15 +180,16 @@ def _note_span(state: State, instrument: i64, first: i64, last: i64) -> None:
     state.work_due = True
 
 
-def _move(
-    state: State, buyer: i64, seller: i64, lots: i64, value_minor: i64, reserved_minor: i64
+def _exchange(
+    accounts: vec[i64],
+    positions: vec[i64],
+    buyer: i64,
+    seller: i64,
+    lots: i64,
+    value_minor: i64,
+    reserved_minor: i64,
 ) -> None:
-    """Exchange the lots of a trade between plain orders, and end the reservations for them.
-
-    The buyer had reserved `reserved_minor` (at its limit) for lots that cost `value_minor`.
-    """
-    accounts = state.accounts.words
-    positions = state.positions.words
+    """Move the lots and the cash of a trade; end what the buyer had reserved for it."""
     positions[buyer + P_OPEN_LOTS + BUY] = positions[buyer + P_OPEN_LOTS + BUY] - lots
     positions[buyer + P_TOTAL] = positions[buyer + P_TOTAL] + lots
     positions[seller + P_OPEN_LOTS + SELL] = positions[seller + P_OPEN_LOTS + SELL] - lots

@@ -1,6 +1,6 @@
 """Cash and shares that enter, leave and settle: deposits, withdrawals, credit lines, settlement."""
 
-from typing import final
+from typing import Final, final
 
 from librt.vecs import vec
 from mypy_extensions import i64
@@ -68,7 +68,7 @@ class MoneyCommands:
     """`check` finds what forbids a command, in the order of RejectCode; `do` cannot fail."""
 
     def __init__(self, state: State) -> None:
-        self.state = state
+        self.state: Final = state
 
     def check(self, kind: i64, c: vec[i64], at: i64) -> i64:
         """Return ACCEPTED, or the code that refuses the command at word `at`."""

@@ -8,17 +8,17 @@ from mypy_extensions import i64
 from hotpath.core.accounts import Accounts
 from hotpath.core.layout import (
     A_OPEN_ORDERS,
-    AGE_ACCEPTED,
-    AGE_ARRIVED,
+    CHAIN_SHIFT,
     COLD_ROW_SHIFT,
     COLD_SHIFT,
+    O_ARRIVED,
+    O_CHAIN,
     O_ID,
     O_LEAVES,
-    O_NEWER,
     O_NEXT,
-    O_OLDER,
     O_OWNER,
     O_PRICE,
+    OLDER_MASK,
     ORDER_SHIFT,
     P_ACCOUNT,
     P_NEWEST_ORDER,
@@ -42,12 +42,13 @@ class Orders:
     """The orders of all instruments. An order is named by its offset; 0 is none."""
 
     def __init__(self, accounts: Accounts, positions: Positions, max_orders: i64) -> None:
-        self.accounts = accounts
-        self.positions = positions
+        self.accounts: Final = accounts
+        self.positions: Final = positions
         self.maximum: i64 = max_orders
         self.capacity: i64 = min(max_orders + _SPARE, _FIRST_CAPACITY)
         self.words: vec[i64] = zeros((self.capacity + 1) << ORDER_SHIFT)
-        self.ages: vec[i64] = zeros((self.capacity + 1) << 1)
+        # by slot: grows with each accepted order; 0: the record is free
+        self.ages: vec[i64] = zeros(self.capacity + 1)
         self.count: i64 = 0
         self.clock: i64 = 0  # grows with each order accepted and each arrival in the book
         self.fresh: i64 = 1 << ORDER_SHIFT  # lowest offset never used
@@ -64,74 +65,69 @@ class Orders:
 
         `words` and `ages` may be other vecs afterwards.
         """
+        self.make_room()
+        words = self.words
+        order: i64 = self.take_row(words)
+        fill_row(words, order, order_id, price, leaves, position | side)
+        chain(words, self.accounts.words, self.positions.words, order, position, side)
+        return order
+
+    def make_room(self) -> None:
+        """Grow if one more order needs it; the next `take_row` then leaves the tables in place."""
+        if self.free == 0 and self.fresh >> ORDER_SHIFT > self.capacity:
+            self.capacity = next_capacity(self.capacity, self.maximum + _SPARE)
+            self.words = grown(self.words, (self.capacity + 1) << ORDER_SHIFT)
+            self.ages = grown(self.ages, self.capacity + 1)
+
+    def take_row(self, words: vec[i64]) -> i64:
+        """Return a row for a new order, which is the youngest of all. There is room."""
         order: i64 = self.free
         if order == 0:
-            order = self._never_used()
+            order = self.fresh
+            self.fresh = order + (1 << ORDER_SHIFT)
         else:
-            self.free = self.words[order + O_NEXT]
-        words = self.words
-        positions = self.positions.words
-        older: i64 = positions[position + P_NEWEST_ORDER]
-        words[order + O_ID] = order_id
-        words[order + O_PRICE] = price
-        words[order + O_LEAVES] = leaves
-        words[order + O_OWNER] = position | side
-        words[order + O_OLDER] = older
-        words[order + O_NEWER] = 0
-        if older != 0:
-            words[older + O_NEWER] = order
-        positions[position + P_NEWEST_ORDER] = order
+            self.free = words[order + O_NEXT]
         self.count += 1
         clock: i64 = self.clock + 1
         self.clock = clock
-        age: i64 = order >> 2
-        self.ages[age + AGE_ACCEPTED] = clock
-        self.ages[age + AGE_ARRIVED] = clock
-        _count_open(positions, self.accounts.words, position, side, 1)
-        return order
-
-    def _never_used(self) -> i64:
-        order: i64 = self.fresh
-        self.fresh = order + (1 << ORDER_SHIFT)
-        if order >> ORDER_SHIFT > self.capacity:
-            self.capacity = next_capacity(self.capacity, self.maximum + _SPARE)
-            self.words = grown(self.words, (self.capacity + 1) << ORDER_SHIFT)
-            self.ages = grown(self.ages, (self.capacity + 1) << 1)
+        slot: i64 = order >> ORDER_SHIFT
+        self.ages[slot] = clock
+        words[order + O_ARRIVED] = clock
         return order
 
     def remove(self, order: i64) -> None:
         """Give up an order that has left its queue, and its cold row."""
         words = self.words
-        positions = self.positions.words
         owner: i64 = words[order + O_OWNER]
-        position: i64 = owner & POSITION_MASK
-        older: i64 = words[order + O_OLDER]
-        newer: i64 = words[order + O_NEWER]
-        if older != 0:
-            words[older + O_NEWER] = newer
-        if newer != 0:
-            words[newer + O_OLDER] = older
-        else:
-            positions[position + P_NEWEST_ORDER] = older
-        self.count -= 1
-        _count_open(positions, self.accounts.words, position, owner & SIDE_MASK, -1)
+        unchain(words, self.accounts.words, self.positions.words, order, owner)
         if owner >> COLD_SHIFT != 0:
             self._give_back(owner >> COLD_SHIFT << COLD_ROW_SHIFT)
-        self.ages[(order >> 2) + AGE_ACCEPTED] = 0
+        self.give_row(words, order)
+
+    def give_row(self, words: vec[i64], order: i64) -> None:
+        """Give back the row of an order that is in no queue and no chain."""
+        slot: i64 = order >> ORDER_SHIFT
+        self.ages[slot] = 0
         words[order + O_NEXT] = self.free
         self.free = order
+        self.count -= 1
 
-    def arrive(self, order: i64) -> None:
+    def arrive(self, words: vec[i64], order: i64) -> None:
         """Put an order behind all others in age."""
-        self.clock += 1
-        self.ages[(order >> 2) + AGE_ARRIVED] = self.clock
+        clock: i64 = self.clock + 1
+        self.clock = clock
+        words[order + O_ARRIVED] = clock
 
     def arrived(self, order: i64) -> i64:
-        return self.ages[(order >> 2) + AGE_ARRIVED]
+        return self.words[order + O_ARRIVED]
+
+    def older(self, order: i64) -> i64:
+        """Return the next older order of the account in the instrument, or 0."""
+        return self.words[order + O_CHAIN] & OLDER_MASK
 
     def accepted(self, order: i64) -> i64:
         """Return the age of an open order; 0: the record is free."""
-        return self.ages[(order >> 2) + AGE_ACCEPTED]
+        return self.ages[order >> ORDER_SHIFT]
 
     # --- cold rows -------------------------------------------------------------------------------
 
@@ -168,8 +164,53 @@ class Orders:
         self.cold_free = row
 
 
-def _count_open(
-    positions: vec[i64], accounts: vec[i64], position: i64, side: i64, change: i64
+# Plain orders come and go through these functions too, with the tables as arguments; see book.py.
+
+
+def fill_row(
+    words: vec[i64], order: i64, order_id: i64, price: i64, leaves: i64, owner: i64
+) -> None:
+    words[order + O_ID] = order_id
+    words[order + O_PRICE] = price
+    words[order + O_LEAVES] = leaves
+    words[order + O_OWNER] = owner
+
+
+def chain(
+    words: vec[i64],
+    accounts: vec[i64],
+    positions: vec[i64],
+    order: i64,
+    position: i64,
+    side: i64,
+) -> None:
+    """Count a new order as open, and make it the newest of its account in its instrument."""
+    older: i64 = positions[position + P_NEWEST_ORDER]
+    words[order + O_CHAIN] = older
+    if older != 0:
+        words[older + O_CHAIN] = words[older + O_CHAIN] | order << CHAIN_SHIFT
+    positions[position + P_NEWEST_ORDER] = order
+    count_open(accounts, positions, position, side, 1)
+
+
+def unchain(
+    words: vec[i64], accounts: vec[i64], positions: vec[i64], order: i64, owner: i64
+) -> None:
+    """Take an order out of its account's orders. `owner` is its O_OWNER."""
+    position: i64 = owner & POSITION_MASK
+    older: i64 = words[order + O_CHAIN] & OLDER_MASK
+    newer: i64 = words[order + O_CHAIN] >> CHAIN_SHIFT
+    if older != 0:
+        words[older + O_CHAIN] = words[older + O_CHAIN] & OLDER_MASK | newer << CHAIN_SHIFT
+    if newer != 0:
+        words[newer + O_CHAIN] = words[newer + O_CHAIN] >> CHAIN_SHIFT << CHAIN_SHIFT | older
+    else:
+        positions[position + P_NEWEST_ORDER] = older
+    count_open(accounts, positions, position, owner & SIDE_MASK, -1)
+
+
+def count_open(
+    accounts: vec[i64], positions: vec[i64], position: i64, side: i64, change: i64
 ) -> None:
     in_account: i64 = positions[position + P_ACCOUNT] + A_OPEN_ORDERS
     in_position: i64 = position + P_OPEN_ORDERS

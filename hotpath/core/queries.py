@@ -1,6 +1,6 @@
 """What may be asked of the state: accounts, positions, book levels, open orders."""
 
-from typing import final
+from typing import Final, final
 
 from mypy_extensions import i64
 
@@ -23,7 +23,6 @@ from hotpath.core.layout import (
     L_ORDERS,
     O_ID,
     O_LEAVES,
-    O_OLDER,
     O_OWNER,
     O_PRICE,
     ORDERS_MASK,
@@ -48,7 +47,7 @@ LevelRow = tuple[int, int, int]  # price, lots, orders
 @final
 class Queries:
     def __init__(self, state: State) -> None:
-        self.state = state
+        self.state: Final = state
 
     def account(self, account_id: int) -> tuple[int, int, int, int, int, int, int] | None:
         """Return state, currency, total, settled, reserved, held, open orders; None: unknown."""
@@ -141,7 +140,7 @@ class Queries:
             order: i64 = self.state.positions.words[position + P_NEWEST_ORDER]
             while order != 0:
                 found.append(self._order_row(order))
-                order = self.state.orders.words[order + O_OLDER]
+                order = self.state.orders.older(order)
         return found
 
     def order(self, order_id: int) -> OrderRow | None:

@@ -7,12 +7,12 @@ from mypy_extensions import i64
 from hotpath.core import book, followers, promises, waiting
 from hotpath.core.layout import (
     A_WATCH,
-    AGE_ARRIVED,
     IN_AUCTION,
     IN_BOOK,
     IN_STOPS,
     IS_REACHED,
     IS_WOKEN,
+    O_ARRIVED,
     O_OWNER,
     O_PRICE,
     ORDER_SHIFT,
@@ -51,7 +51,7 @@ def restore_orders(state: State, data: bytes, starts: vec[i64]) -> None:
         if not 0 <= rank < count:
             raise ValueError("the snapshot's orders have no order")
         by_rank[rank] = order
-        state.orders.ages[(order >> 2) + AGE_ARRIVED] = count + rank + 1
+        state.orders.words[order + O_ARRIVED] = count + rank + 1
         if terms < starts[TERMS + 1] and read_i64_le(data, terms) == read_i64_le(data, at):
             _restore_terms(state, data, terms, order)
             terms += terms_width

@@ -132,7 +132,9 @@ def check_plain(
     if stays and accounts[account + A_OPEN_ORDERS] >= accounts[account + A_MAX_OPEN_ORDERS]:
         return OPEN_ORDER_LIMIT
     if side == SELL:
-        return INSUFFICIENT_POSITION if after > 0 and more_lots > 0 else ACCEPTED
+        if after > 0 and more_lots > 0:
+            return INSUFFICIENT_POSITION
+        return ACCEPTED
     more_value: i64 = value - open_price * open_lots * tick_value
     promised: i64 = accounts[account + A_RESERVED] + accounts[account + A_HELD]
     if more_value > accounts[account + A_TOTAL] - promised and more_value > 0:
@@ -146,7 +148,9 @@ def check_terms(instruments: vec[i64], instrument: i64, price: i64, lots: i64) -
         return QUANTITY_TOO_LARGE
     if not value_fits(instruments[instrument + I_SAFE_VALUE], price, lots):
         return VALUE_OVERFLOW
-    return NO_REFERENCE_PRICE if price == 0 else ACCEPTED
+    if price == 0:
+        return NO_REFERENCE_PRICE
+    return ACCEPTED
 
 
 @final

@@ -24,7 +24,7 @@ class SessionTable:
         self.maximum: i64 = maximum
         self.capacity: i64 = min(maximum, _FIRST_CAPACITY)
         self.words: vec[i64] = zeros((self.capacity + 1) << SESSION_SHIFT)
-        self.slots = IdTable(self.capacity, maximum)
+        self.slots: Final = IdTable(self.capacity, maximum)
         self.count: i64 = 0
         self.newest: vec[i64] = zeros(CHAINS)  # cold row of the newest order of a chain
 

@@ -15,7 +15,6 @@ from hotpath.core.ids import IdTable
 from hotpath.core.layout import (
     A_ID,
     ACCOUNT_SHIFT,
-    AGE_ACCEPTED,
     I_ID,
     INSTRUMENT_SHIFT,
     P_OPEN_LOTS,
@@ -104,7 +103,7 @@ def _body(state: State, counts: vec[i64]) -> bytes:
     rows: vec[i64] = state.instruments.words
     _write_rows(out, rows, instruments, state.instruments.count, INSTRUMENT_FIELDS)
     counts[POSITIONS] = _write_positions(out, state, accounts, instruments)
-    orders = pairs_by_age(state.orders, AGE_ACCEPTED)
+    orders = pairs_by_age(state.orders, False)
     counts[ORDERS] = state.orders.count
     write_orders(out, state, orders)
     counts[TERMS] = write_terms(out, state, orders)

@@ -6,8 +6,6 @@ from mypy_extensions import i64
 
 from hotpath.core.accounts import CASH_LEVERAGE
 from hotpath.core.layout import (
-    AGE_ACCEPTED,
-    AGE_ARRIVED,
     I_ID,
     IN_BOOK,
     O_ID,
@@ -49,15 +47,16 @@ from hotpath.core.words import zeros
 from shared.domain.records import GTC, LIMIT
 
 
-def pairs_by_age(orders: Orders, field: i64) -> vec[i64]:
-    """Return pairs of an age of the open orders and their offset, the oldest first."""
+def pairs_by_age(orders: Orders, by_arrival: bool) -> vec[i64]:
+    """Return pairs of an age of the open orders (since they were accepted, or since they arrived)
+    and their offset, the oldest first."""
     pairs = zeros(2 * orders.count)
-    ages = orders.ages
     index: i64 = 0
     order: i64 = 1 << ORDER_SHIFT
     while order < orders.fresh:
-        if ages[(order >> 2) + AGE_ACCEPTED] != 0:
-            pairs[index] = ages[(order >> 2) + field]
+        accepted: i64 = orders.accepted(order)
+        if accepted != 0:
+            pairs[index] = orders.arrived(order) if by_arrival else accepted
             pairs[index + 1] = order
             index += 2
         order += 1 << ORDER_SHIFT
@@ -66,7 +65,7 @@ def pairs_by_age(orders: Orders, field: i64) -> vec[i64]:
 
 def _ranks(orders: Orders) -> vec[i64]:
     """Return, by slot, how many open orders arrived before an order."""
-    pairs = pairs_by_age(orders, AGE_ARRIVED)
+    pairs = pairs_by_age(orders, True)
     ranks = zeros(orders.fresh >> ORDER_SHIFT)
     index: i64 = 0
     while index < orders.count:

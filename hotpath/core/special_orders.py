@@ -93,8 +93,8 @@ class SpecialOrders:
     """The fields hold the order in hand: each is set before it is read."""
 
     def __init__(self, state: State, entering: Entering) -> None:
-        self.state = state
-        self.entering = entering
+        self.state: Final = state
+        self.entering: Final = entering
         self.draft = Draft()
         self.words: vec[i64] = zeros(EXTENDED_COMMAND_WORDS)
         self.order_id: i64 = 0

@@ -63,16 +63,16 @@ class State:
             raise ValueError("too many ids or levels")
         if min(max_work, max_followers, events_of_number, throttle_window_ns) < 1:
             raise ValueError("bounds of work, followers, events and throttles are positive")
-        self.ladder = Ladder(max_instruments, ladder_ticks)
-        self.instruments = Instruments(self.ladder, max_instruments)
-        self.accounts = Accounts(max_accounts)
-        self.positions = Positions(max_accounts, max_instruments)
-        self.orders = Orders(self.accounts, self.positions, max_orders)
-        self.ids = IdTable(min(max_ids, expected_ids), max_ids)
-        self.holds = Holds(max_holds)
-        self.sessions = SessionTable(max_accounts)
-        self.house = House()
-        self.events = EventWriter(_FIRST_EVENTS)
+        self.ladder: Final = Ladder(max_instruments, ladder_ticks)
+        self.instruments: Final = Instruments(self.ladder, max_instruments)
+        self.accounts: Final = Accounts(max_accounts)
+        self.positions: Final = Positions(max_accounts, max_instruments)
+        self.orders: Final = Orders(self.accounts, self.positions, max_orders)
+        self.ids: Final = IdTable(min(max_ids, expected_ids), max_ids)
+        self.holds: Final = Holds(max_holds)
+        self.sessions: Final = SessionTable(max_accounts)
+        self.house: Final = House()
+        self.events: Final = EventWriter(_FIRST_EVENTS)
         self.sequence: i64 = 0  # of the command applied last
         self.time_ns: i64 = 0
         self.day: i64 = 1

@@ -120,8 +120,8 @@ def end_promises(state: State, order: i64, lots: i64, price: i64) -> None:
 @final
 class Stepping:
     def __init__(self, state: State, hand: Aggressor) -> None:
-        self.state = state
-        self.hand = hand
+        self.state: Final = state
+        self.hand: Final = hand
 
     def step(self, resting: i64) -> bool:
         """Do one step against the resting order that trades next; return whether to go on."""

@@ -7,7 +7,6 @@ from hotpath.core.layout import (
     A_OPEN_ORDERS,
     ACCOUNT_SHIFT,
     INSTRUMENT_SHIFT,
-    O_OLDER,
     O_OWNER,
     P_NEWEST_ORDER,
     P_OPEN_ORDERS,
@@ -72,7 +71,7 @@ def _next_of_position(state: State, sweep: Sweep, position: i64) -> i64:
         if is_due and _wants_order(state, sweep, order):
             sweep.below = age
             return order
-        order = orders.words[order + O_OLDER]
+        order = orders.older(order)
     return 0
 
 

@@ -25,7 +25,7 @@ _FIRST_NODES: Final = 16
 @final
 class Trees:
     def __init__(self, count: i64) -> None:
-        self.roots: vec[i64] = zeros(count)
+        self.roots: Final[vec[i64]] = zeros(count)
         self.nodes: vec[i64] = zeros(_FIRST_NODES << NODE_SHIFT)
         self.fresh: i64 = 1 << NODE_SHIFT
         self.free: i64 = 0

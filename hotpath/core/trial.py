@@ -5,7 +5,7 @@ self-trade prevention, the same bounds on prices and on steps. An order that wou
 the way, because a trade excludes it, is marked with the trial's number.
 """
 
-from typing import final
+from typing import Final, final
 
 from librt.vecs import vec
 from mypy_extensions import i64
@@ -40,8 +40,8 @@ from shared.domain.records import (
 @final
 class Trial:
     def __init__(self, state: State, hand: Aggressor) -> None:
-        self.state = state
-        self.hand = hand
+        self.state: Final = state
+        self.hand: Final = hand
         self.steps: i64 = 0
         self.left: i64 = 0  # of the aggressor
         self.traded: i64 = 0

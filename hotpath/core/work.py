@@ -38,8 +38,8 @@ class Work:
     """Finds the next step and does it: first what leaves, then what wakes, triggers, follows."""
 
     def __init__(self, state: State, entering: Entering) -> None:
-        self.state = state
-        self.entering = entering
+        self.state: Final = state
+        self.entering: Final = entering
         self.kind: i64 = _NOTHING  # of the step that was found
         self.order: i64 = 0  # that it is about
 

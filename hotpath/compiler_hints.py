@@ -1,0 +1,156 @@
+"""Tells the C compiler what mypyc does not say: what is seldom run, and what is to be inlined.
+
+mypyc writes each function as one C function. Without hints a compiler takes a wrapper that tests
+call once for as important as the matching loop, inlines for minutes, and expects half of all
+indexes to be negative. `add_hints` marks, in the C text,
+
+- as cold (small code, out of the way): all that `HOT` does not name;
+- as always inlined: the small functions of plain orders, which `INLINED` names;
+- as likely: that an index is not negative and within its vec.
+
+Hints change how fast the code is, never what it does.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+# Modules of plain orders: compiled for speed.
+HOT: Final = (
+    "lengths",
+    "words",
+    "ids",
+    "events",
+    "ladder",
+    "instruments",
+    "accounts",
+    "positions",
+    "orders",
+    "state",
+    "book",
+    "risk",
+    "aggressor",
+    "matching",
+    "plain_orders",
+    "order_commands",
+    "engine",
+)
+
+# By module: functions that cost less than a call to them does.
+INLINED: Final[Mapping[str, Sequence[str]]] = {
+    "lengths": ("words_of", "words_in"),
+    "ids": (
+        "_home",
+        "id_digest",
+        "search",
+        "release",
+        "slot_in",
+        "IdTable.find",
+        "IdTable.slot",
+        "IdTable.fill",
+        "IdTable.is_full",
+        "IdTable.make_room",
+    ),
+    "events": ("EventWriter.emit",),
+    "ladder": (
+        "_lowest_bit",
+        "_tree",
+        "Ladder.holds",
+        "Ladder.use",
+        "Ladder._set_bit",
+        "Ladder.leave",
+    ),
+    "instruments": ("level_of", "Instruments.side", "Instruments.find"),
+    "accounts": ("Accounts.find",),
+    "positions": ("Positions.find",),
+    "orders": (
+        "Orders.has_room",
+        "Orders.make_room",
+        "Orders.take_row",
+        "Orders.give_row",
+        "Orders.arrive",
+        "fill_row",
+        "chain",
+        "unchain",
+        "count_open",
+    ),
+    "book": ("enter_level", "leave_level"),
+    "risk": ("value_fits", "check_plain"),
+    "aggressor": ("Aggressor.take_plain",),
+    "matching": ("Matching._move", "Matching._report", "_exchange", "_leave_first"),
+    "plain_orders": (
+        "PlainOrders.take",
+        "PlainOrders.place",
+        "PlainOrders.cancel",
+        "PlainOrders.replace",
+        "PlainOrders._rest",
+        "PlainOrders._move",
+        "PlainOrders._check",
+        "PlainOrders._reserve",
+        "PlainOrders._number",
+        "PlainOrders._crosses",
+        "PlainOrders._enter",
+        "PlainOrders._leave",
+        "PlainOrders._emit",
+    ),
+    "order_commands": (
+        "_is_plain_form",
+        "OrderCommands._is_plain",
+        "OrderCommands._find_open",
+    ),
+    "engine": ("Engine._finish",),
+}
+
+_COLD: Final = "__attribute__((cold)) "
+_ALWAYS: Final = "inline __attribute__((always_inline)) "
+_DEFINITION: Final = re.compile(
+    r"^(?:int64_t |char |VecI64 |CPyTagged |PyObject \*|tuple_\w+ )(CPyPy_|CPyDef_)(\w+)\(.*\{$",
+    re.MULTILINE,
+)
+_INDEX_TEST: Final = re.compile(
+    r"( = \(uint64_t\)\w+ < \(uint64_t\)\w+;\n    if \()(cpy_r_\w+)\) goto"
+)
+_SELDOM: Final = ("__top_level__", "__init__", "_grow")
+_ENTRANCE: Final = "engine___Engine___apply"  # what interpreted code calls
+
+
+def add_hints(source: str) -> str:
+    """Return the C text that mypyc wrote for the group, with hints.
+
+    Raises ValueError when a function of `INLINED` is not there.
+    """
+    wanted = {
+        f"{module}___{name.replace('.', '___')}"
+        for module, names in INLINED.items()
+        for name in names
+    }
+    found: set[str] = set()
+
+    def mark(match: re.Match[str]) -> str:
+        kind, name = match[1], match[2]
+        known = next((known for known in _endings(name) if known in wanted), None)
+        if kind == "CPyDef_" and known:
+            found.add(known)
+            return _ALWAYS + match[0]
+        if _is_hot(kind, name):
+            return match[0]
+        return _COLD + match[0]
+
+    text = _DEFINITION.sub(mark, source)
+    if wanted != found:
+        raise ValueError(f"no such functions to inline: {sorted(wanted - found)}")
+    return _INDEX_TEST.sub(r"\1likely(\2)) goto", text)
+
+
+def _endings(name: str) -> list[str]:
+    """Return a mangled name as it is, without its first part, without its first two, …"""
+    parts = name.split("___")
+    return ["___".join(parts[first:]) for first in range(len(parts))]
+
+
+def _is_hot(kind: str, name: str) -> bool:
+    if any(part in name for part in _SELDOM):
+        return False
+    if kind == "CPyPy_":  # the wrapper for interpreted callers
+        return name.startswith(_ENTRANCE)
+    return any(ending.startswith(f"{module}___") for module in HOT for ending in _endings(name)[:2])
