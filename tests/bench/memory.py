@@ -17,10 +17,10 @@ _ACCOUNT = 1
 def measure(orders: int) -> dict[str, object]:
     """Return bytes per order when `orders` rest on one instrument."""
     engine = Engine(max_orders=max(orders, 1 << 10), max_instruments=1)
-    band = [1, 2 * _PRICES, 10_000, 840, 10_000, 0, 0, 0]
+    terms = [0, 0, 10_000, 840, 10_000, 0, 0, 0]
     header = r.pack_command_header(r.ADD_INSTRUMENT, instrument=1)
     stage = [
-        [header, 0, ids.administrative_id(1, 1), _PRICES, 1, 1, 1, 0, *band],
+        [header, 0, ids.administrative_id(1, 1), _PRICES, 1, 1, 1, 0, *terms],
         [r.ADD_ACCOUNT, _ACCOUNT, ids.administrative_id(1, 2), 840, 0, 1, 2, 0],
         [r.DEPOSIT_CASH, _ACCOUNT, ids.administrative_id(1, 3), 0, 10**15, 1, 3, 0],
     ]

@@ -20,8 +20,6 @@ from shared.domain import records as r
 
 ACCOUNTS: Final = 1000
 MID_PRICE: Final = 10_000
-LOWEST: Final = 6_000
-HIGHEST: Final = 6_000 + 8_191
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +94,8 @@ class Generator:
             number += 1
             header = r.pack_command_header(r.ADD_INSTRUMENT, instrument=instrument)
             id_ = ids.administrative_id(1, number)
-            band = [LOWEST, HIGHEST, 10_000, 840, 10_000, 0, 0, 0]
-            self._send([header, 0, id_, MID_PRICE, 1, 0, 0, 0, *band])
+            terms = [0, 0, 10_000, 840, 10_000, 0, 0, 0]
+            self._send([header, 0, id_, MID_PRICE, 1, 0, 0, 0, *terms])
         for account in range(1, ACCOUNTS + 1):
             number += 2
             id_ = ids.administrative_id(1, number)

@@ -1,6 +1,8 @@
 // The yardstick: price-time matching by hand in C++, alone (bare) or with the core's work on these
-// workloads (risk): ids remembered, accounts looked up, limits, collar, reservations, positions, the
-// chain of an account's orders, 64-byte events. Its events are the core's, word for word.
+// workloads (risk): ids remembered, accounts looked up, limits, collar, reservations, positions,
+// self-trades flagged, the chain of an account's orders and their ages, 64-byte events. Whatever else
+// an account or an instrument may have (states, switches, throttles, fees, tick tables, stops …) is
+// one word that has to be 0, as in the core. Its events are the core's, word for word.
 //
 //   baseline bare|risk FILE RATE    one round; prints: ns_per_command checksum, then latencies in ns
 //
@@ -19,14 +21,14 @@ using Word = int64_t;
 enum Kind { PLACE = 1, CANCEL, REPLACE, DEPOSIT_CASH = 16, DEPOSIT_SHARES = 20, ADD_ACCOUNT = 26,
             ADD_INSTRUMENT = 128 };
 enum Event { ACCEPTED = 1, REJECTED, TRADE, RESTED, CANCELLED, REPLACED };
-constexpr Word RESTING = Word(1) << 32, KEPT = Word(3) << 32, NONE = Word(1) << 60;
-constexpr Word MARKET = 2, GTC = 1, MAX_AMOUNT = (Word(1) << 62) - 1;
+constexpr Word RESTING = Word(1) << 32, KEPT = Word(3) << 32, WAITING = Word(4) << 32, SELF_TRADE = Word(16) << 32, NONE = Word(1) << 60;
+constexpr Word BAND = 8192, MARKET = 2, GTC = 1, MAX_AMOUNT = (Word(1) << 62) - 1;
 
-struct Order { Word id, price, leaves; uint32_t previous, next, older, newer; uint32_t position; uint32_t side; Word spare[2]; };
+struct Order { Word id, price, leaves; uint32_t previous, next, older, newer; uint32_t position; uint32_t side; Word accepted, arrived; };
 struct Level { Word head, tail, lots, orders; };
-struct Account { Word total, reserved, held, state, currency, id, open, max_lots, max_value, max_position, max_open, spare[5]; };
+struct Account { Word total, reserved, held, watch, owner, open, max_lots, max_value, max_position, max_open, currency, id, spare[4]; };
 struct Position { Word total, lots[2]; uint32_t newest, open; uint32_t account, instrument; Word spare[3]; };
-struct Instrument { Word id, state, tick, low, high, max_lots, safe_lots, origin[2], reference, collar, currency; };
+struct Instrument { Word id, watch, tick, max_lots, safe_value, origin[2], last, high, low, currency, collar; };
 
 static int lowest(uint64_t word) { return __builtin_ctzll(word); }
 
@@ -56,7 +58,7 @@ template <bool RISK> struct Book {
     std::vector<Order> orders; std::vector<uint32_t> free; std::vector<Level> levels;
     std::vector<uint64_t> bits, summary; std::vector<Word> best, end;
     std::vector<Account> accounts{1}; std::vector<Instrument> instruments{1}; std::vector<Position> positions;
-    Ids ids, account_rows{4096}; std::vector<Word> events; Word used = 0, width;
+    Ids ids, account_rows{4096}; std::vector<Word> events; Word used = 0, width, clock = 0;
 
     Book(Word count, Word instruments_) : orders(1), best(2 * instruments_ + 2, NONE), end(2 * instruments_ + 2), ids(count),
         events(1 << 20), width(instruments_ + 1) { orders.reserve(1 << 17); free.reserve(1 << 17); }
@@ -86,6 +88,7 @@ template <bool RISK> struct Book {
     bool crosses(Word slot, Word side, Word limit) { return best[slot * 2 + 1 - side] <= level_of(instruments[slot], 1 - side, limit); }
 
     Word enter(uint32_t at, Word side, Word number) {
+        if (uint64_t(end[side] - 1 - number) >= BAND) abort();  // beside the ladder: no workload goes there
         Order &o = orders[at]; Level &l = levels[number];
         o.previous = l.tail; o.next = 0;
         if (l.tail) orders[l.tail].next = at; else { l.head = at; mark(side, number); }
@@ -105,6 +108,7 @@ template <bool RISK> struct Book {
         if (free.empty()) { at = orders.size(); orders.emplace_back(); } else { at = free.back(); free.pop_back(); }
         Order &o = orders[at]; o.id = id; o.price = price; o.leaves = lots; o.position = position; o.side = side;
         if (RISK) {
+            o.accepted = o.arrived = ++clock;
             Position &p = positions[position];
             o.older = p.newest; o.newer = 0;
             if (p.newest) orders[p.newest].newer = at;
@@ -127,16 +131,14 @@ template <bool RISK> struct Book {
         if (side == 0) accounts[p.account].reserved += value;
     }
     Word check(Position &p, const Instrument &i, Word side, Word price, Word lots, Word open_price, Word open_lots, bool rests) {
-        if (price != 0 && (price < i.low || price > i.high)) return 401;
         if (!RISK) return 0;
         Account &a = accounts[p.account];
+        if (a.watch | i.watch) abort();  // no workload has anything special
         Word more = lots - open_lots;
-        if (a.state != 1) return 305;
-        if (i.state != 1) return 307;
         if (a.currency != i.currency) return 308;
         if (lots > i.max_lots) return 402;
+        if (price >> 31 ? price > i.safe_value / lots : price * lots > i.safe_value) return 403;
         if (price == 0) return 404;
-        if (lots > i.safe_lots && lots > MAX_AMOUNT / (price * i.tick)) return 403;
         Word value = price * lots * i.tick, after = p.lots[side] + more + (side ? -p.total : p.total);
         if (lots > a.max_lots) return 501;
         if (value > a.max_value) return 502;
@@ -149,26 +151,29 @@ template <bool RISK> struct Book {
     Word trade(Word header, Word id, Word position, Word slot, Word side, Word limit, Word lots) {
         Instrument &i = instruments[slot];
         Word book = slot * 2 + 1 - side, worst = level_of(i, 1 - side, limit), price = 0;
+        Word owner = RISK ? accounts[positions[position].account].owner : 0;
         while (lots > 0 && best[book] <= worst) {
             Word number = best[book]; Level &l = levels[number];
             uint32_t at = l.head; Order &o = orders[at];
             Word traded = std::min(lots, o.leaves), contra = o.id; price = o.price;
             lots -= traded; o.leaves -= traded; l.lots -= traded;
+            Word flags = 0;
             if (RISK) {
+                if (accounts[positions[o.position].account].owner == owner) flags = SELF_TRADE;
                 Position &buyer = positions[side ? o.position : position], &seller = positions[side ? position : o.position];
                 Word value = price * traded * i.tick;
                 buyer.lots[0] -= traded; buyer.total += traded; seller.lots[1] -= traded; seller.total -= traded;
                 accounts[buyer.account].reserved -= side ? value : limit * traded * i.tick;
                 accounts[buyer.account].total -= value; accounts[seller.account].total += value;
             }
-            emit(TRADE | header, id, contra >> 32 << 32 | id >> 32, price, traded, o.leaves << 32 | lots, contra, l.lots);
+            emit(TRADE | header | flags, id, contra >> 32 << 32 | id >> 32, price, traded, o.leaves << 32 | lots, contra, l.lots);
             if (o.leaves == 0) {
                 l.head = o.next; l.orders--;
                 if (o.next) orders[o.next].previous = 0; else { l.tail = 0; clear(book, number); }
                 drop(at, ids.find(contra));
             }
         }
-        if (price) i.reference = price;
+        if (price) i.last = i.high = i.low = price;
         return lots;
     }
     void place(const Word *c) {
@@ -181,8 +186,8 @@ template <bool RISK> struct Book {
         Word position = RISK ? account * width + slot : 0, limit = price;
         bool rests = (header >> 16 & 0xFF) != MARKET && (header >> 24 & 0xFF) == GTC;
         if (price == 0) {
-            Word reach = i.reference * i.collar / 10000;
-            limit = side ? std::max(i.reference - reach, i.low) : std::min(i.reference + reach, i.high);
+            Word reach = i.last * i.collar / 10000;
+            limit = side ? std::max(i.last - reach, Word(1)) : i.last + reach;
         }
         Position &p = positions[position];
         if (Word code = check(p, i, side, limit, lots, 0, 0, rests)) { refuse(c, code); return; }
@@ -201,7 +206,7 @@ template <bool RISK> struct Book {
         if (RISK) ids.rows[row] = {id, uint64_t(c[6]), 0};
         if (!left) return;
         if (RISK) reserve(p, side, -left, -left * limit * i.tick);
-        emit(CANCELLED | event | Word(price ? 2 : 4) << 16, id, c[1], price, left, 0, 0, 0);
+        emit(CANCELLED | WAITING | event | Word(price ? 2 : 4) << 16, id, c[1], limit, left, 0, 0, 0);
     }
     void change(const Word *c, bool cancel) {
         Word id = c[2], price = c[3], lots = c[4], row = ids.find(id), slot = c[0] >> 48;
@@ -228,6 +233,7 @@ template <bool RISK> struct Book {
         Word old_total = leave(at, slot * 2 + side, level_of(i, side, old_price));
         o.price = price; o.leaves = lots;
         if (!crosses(slot, side, price)) {
+            if (RISK) o.arrived = ++clock;
             Word total = enter(at, slot * 2 + side, number);
             emit(REPLACED | RESTING | event, id, c[1], price, lots, price == old_price ? total : old_total, old_price, total);
             return;
@@ -236,21 +242,22 @@ template <bool RISK> struct Book {
         Word left = trade(event, id, o.position, slot, side, price, lots);
         if (!left) { drop(at, ids.find(id)); return; }
         o.leaves = left;
+        if (RISK) o.arrived = ++clock;
         emit(RESTED | event, id, c[1], price, left, left, 0, enter(at, slot * 2 + side, number));
     }
     void set_stage(const Word *c) {
         Word slot = c[0] >> 48, account = account_rows.rows[account_rows.find(c[1])].slot;
         switch (c[0] & 0xFF) {
         case ADD_INSTRUMENT: {
-            Word ticks = (c[9] - c[8] + 4096) & ~Word(4095), base = levels.size();
-            instruments.push_back({slot, 1, c[4], c[8], c[9], c[10], MAX_AMOUNT / (c[9] * c[4]), {base + c[9], base + ticks - c[8]}, c[3], c[12], c[11]});
+            Word ticks = BAND, base = levels.size(), low = c[3] - ticks / 2, high = low + ticks - 1;  // all prices of the workloads
+            instruments.push_back({slot, 0, c[4], c[10], MAX_AMOUNT / c[4], {base + high, base + ticks - low}, c[3], c[3], c[3], c[11], c[12]});
             levels.resize(base + 2 * ticks); bits.resize(levels.size() >> 6); summary.resize(levels.size() >> 12);
             end[slot * 2] = base + ticks; end[slot * 2 + 1] = base + 2 * ticks;
             break; }
         case ADD_ACCOUNT:
             account_rows.rows[account_rows.find(c[1])] = {c[1], uint64_t(c[6]), accounts.size()};
             for (Word n = 0; n < width; n++) { positions.resize((accounts.size() + 1) * width); auto &p = positions[accounts.size() * width + n]; p.account = accounts.size(); p.instrument = n; }
-            accounts.push_back({0, 0, 0, 1, c[3], c[1], 0, MAX_AMOUNT, MAX_AMOUNT, MAX_AMOUNT, MAX_AMOUNT, {}});
+            accounts.push_back({0, 0, 0, 0, c[1] | Word(1) << 32, 0, MAX_AMOUNT, MAX_AMOUNT, MAX_AMOUNT, MAX_AMOUNT, c[3], c[1], {}});
             break;
         case DEPOSIT_CASH: accounts[account].total += c[4]; break;
         case DEPOSIT_SHARES: positions[account * width + slot].total += c[4]; break;
