@@ -29,7 +29,7 @@ class Fault:
 
 
 FAULTS = (
-    Fault("icebergs", "    orders.arrive(order)\n", ""),
+    Fault("icebergs", "    orders.arrive(orders.words, order)\n", ""),
     Fault("icebergs", "min(cold[row + X_DISPLAY], ", "max(cold[row + X_DISPLAY], "),
     Fault("book", "behind = levels[dark + D_LAST_PEGGED]", "behind = levels[dark + D_LAST_SHOWN]"),
     Fault("trees", "while nodes[below + N_BIT] > bit:", "while nodes[below + N_BIT] > bit + 1:"),
@@ -58,7 +58,7 @@ FAULTS = (
     Fault("ids", "word >> SLOT_BITS > until", "word >> SLOT_BITS >= until"),
     Fault("trial", "self.traded += lots", "self.traded += leaves"),
     Fault("entering", "would_trade() < least", "would_trade() <= least"),
-    Fault("matching", "instruments[instrument + I_HIGH] = price", "pass"),
+    Fault("matching", "self.state.instruments.words[instrument + I_HIGH] = price", "pass"),
     Fault("state", "self.sequence + (events - 1) //", "self.sequence + 1 + events //"),
     Fault(
         "sorting",

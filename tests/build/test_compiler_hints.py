@@ -1,0 +1,43 @@
+"""Hints for the C compiler: they name functions that are there, and change no statement."""
+
+import re
+
+import pytest
+
+from hotpath.build import ROOT, source_path
+from hotpath.compiler_hints import HOT, INLINED, add_hints
+
+_HINT = re.compile(r"__attribute__\(\(\w+\)\) |inline |likely\((\w+)\)")
+
+
+def test_every_function_to_inline_is_in_the_core() -> None:
+    for module, names in INLINED.items():
+        assert module in HOT
+        source = source_path(f"hotpath.core.{module}", ROOT).read_text(encoding="utf-8")
+        for name in names:
+            assert f"def {name.split('.')[-1]}(" in source, f"{module}: {name}"
+
+
+def _c_text() -> str:
+    names = [f"{module}___{name}" for module, names in INLINED.items() for name in names]
+    lines = [f"int64_t CPyDef_{name.replace('.', '___')}(int64_t a) {{\n}}" for name in names]
+    lines += ["PyObject *CPyPy_book___enter_level(PyObject *self) {\n}"]
+    lines += ["char CPyDef_matching___Matching___match(PyObject *cpy_r_self) {"]
+    lines += ["    cpy_r_r3 = (uint64_t)cpy_r_r1 < (uint64_t)cpy_r_r2;"]
+    lines += ["    if (cpy_r_r3) goto CPyL5;\n}"]
+    return "\n".join(lines)
+
+
+def test_hints_mark_functions_and_indexes_and_nothing_else() -> None:
+    text = _c_text()
+    hinted = add_hints(text)
+    assert hinted.count("always_inline") == sum(map(len, INLINED.values()))
+    assert "__attribute__((cold)) PyObject *CPyPy_book___enter_level" in hinted
+    assert "\nchar CPyDef_matching___Matching___match" in hinted
+    assert "if (likely(cpy_r_r3)) goto CPyL5;" in hinted
+    assert _HINT.sub(r"\1", hinted) == text
+
+
+def test_a_function_to_inline_that_is_not_in_the_text_is_an_error() -> None:
+    with pytest.raises(ValueError, match="no such functions to inline"):
+        add_hints("int64_t CPyDef_ids____home(int64_t cpy_r_key) {\n}")
