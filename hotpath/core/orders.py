@@ -75,9 +75,12 @@ class Orders:
     def make_room(self) -> None:
         """Grow if one more order needs it; the next `take_row` then leaves the tables in place."""
         if self.free == 0 and self.fresh >> ORDER_SHIFT > self.capacity:
-            self.capacity = next_capacity(self.capacity, self.maximum + _SPARE)
-            self.words = grown(self.words, (self.capacity + 1) << ORDER_SHIFT)
-            self.ages = grown(self.ages, self.capacity + 1)
+            self._grow()
+
+    def _grow(self) -> None:
+        self.capacity = next_capacity(self.capacity, self.maximum + _SPARE)
+        self.words = grown(self.words, (self.capacity + 1) << ORDER_SHIFT)
+        self.ages = grown(self.ages, self.capacity + 1)
 
     def take_row(self, words: vec[i64]) -> i64:
         """Return a row for a new order, which is the youngest of all. There is room."""
