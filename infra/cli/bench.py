@@ -64,7 +64,7 @@ def snapshot(commands: int | None, rounds: int | None, as_json: bool) -> None:
 
 
 @bench.command()
-@click.option("--rows", help="Some of shm,tcp,tcp64,fsync,sync1.")
+@click.option("--rows", help="Some of shm,tcp,tcp64,fsync,sync1,replicated.")
 @click.option("--rounds", type=int, help="Rounds of each row; medians are reported, all printed.")
 @click.option("--seconds", type=float, help="Length of a round.")
 @click.option("--folder", help="Where the journals are written; without it, a temporary folder.")

@@ -18,6 +18,7 @@ from shared.wire.pacing import RingPacer, TcpPacer
 from shared.wire.tokens import SCOPES
 from tests.bench.workloads import Workload
 from tests.support.engine import EngineProcess
+from tests.support.replicator import ReplicatorProcess
 
 TIMEOUT_S: Final = 30.0
 _TOKEN_S: Final = 3600
@@ -37,10 +38,16 @@ class RawCommand:
 def bench_engine(
     folder: Path, stage: Sequence[Command], **settings: str
 ) -> Iterator[EngineProcess]:
-    """Yield a started engine to which the stage's commands were sent."""
+    """Yield a started engine to which the stage's commands were sent.
+
+    In mode `replicated`, STREAM_URL names the Kafka that a replicator copies the journal to.
+    """
     folder.mkdir()
     engine = EngineProcess(folder, TRADING_SEGMENT_BYTES=str(256 << 20), **settings)
+    replicator = ReplicatorProcess(engine)
     try:
+        if settings.get("TRADING_DURABILITY") == "replicated":
+            replicator.start()
         engine.start()
         with engine.client(60_000) as client:
             for result in client.submit_many(stage):
@@ -48,6 +55,7 @@ def bench_engine(
         yield engine
     finally:
         engine.close()
+        replicator.close()
 
 
 def stage_of(workload: Workload) -> list[Command]:

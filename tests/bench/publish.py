@@ -118,7 +118,7 @@ def _measured(name: str, journal: Journal) -> dict[str, Any]:
         return row | {"skipped": reason, "rounds": [], "exactly_once": None}
     for file in ("status", "publisher.epoch", "publisher.position"):
         (journal.folder / file).unlink(missing_ok=True)
-    with _server(name) as url, _published(journal, url) as rounds:
+    with stream_server(name) as url, _published(journal, url) as rounds:
         stream = open_stream(url)
         is_exact = holds_exactly(stream, journal.expected)
         stream.close()
@@ -133,7 +133,7 @@ def _measured(name: str, journal: Journal) -> dict[str, Any]:
 
 
 @contextmanager
-def _server(name: str) -> Iterator[str]:
+def stream_server(name: str) -> Iterator[str]:
     with settings.temporary({}) as stack:
         stack = replace(stack, stream="kafka" if name == "kafka" else "redis")
         part: Part = kafka.part(stack) if name == "kafka" else redis.stream(stack)

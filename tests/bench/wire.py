@@ -12,12 +12,15 @@ import platform
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from hotpath import build
+from infra.local import kafka
+from shared.domain.commands import Command
 from shared.wire.pacing import ANSWERED, Record, RingPacer, TcpPacer, lateness
 from tests.bench.document import replace_section
 from tests.bench.pacers import (
@@ -29,6 +32,7 @@ from tests.bench.pacers import (
     tcp_pacer,
     token_of,
 )
+from tests.bench.publish import stream_server
 from tests.bench.workloads import make_workload
 from tests.support.engine import EngineProcess
 
@@ -72,6 +76,7 @@ ROWS: Final = (
         goal_commands_per_s=2_000_000,
     ),
     Row("sync1", "shm", 1, "fsync", in_flight=1, round_commands=400),
+    Row("replicated", "shm", 1, "replicated", in_flight=4_096, round_commands=40_000),
 )
 
 
@@ -84,11 +89,15 @@ def main(words: list[str]) -> int:
     workload = make_workload("it1k", most)
     market = stage_of(workload)
     commands = measured_bytes(workload.words, workload.measured_from)
-    documents = []
+    documents: list[dict[str, Any]] = []
+    skipped: dict[str, str] = {}
     with tempfile.TemporaryDirectory(prefix="bench-wire-", dir=options.folder) as folder:
         for row in rows:
-            settings = {"TRADING_DURABILITY": row.durability, "TRADING_SPIN": "1"}
-            with bench_engine(Path(folder) / row.name, market, **settings) as engine:
+            reason = kafka.missing_tools() if row.durability == "replicated" else ""
+            if reason:
+                skipped[row.name] = reason
+                continue
+            with _started(row, Path(folder), market) as engine:
                 if options.pin:
                     os.sched_setaffinity(engine.process_id, {0})
                     os.sched_setaffinity(0, {1})
@@ -97,6 +106,7 @@ def main(words: list[str]) -> int:
                 print(_text(documents[-1]), flush=True)
     document = {
         "rows": documents,
+        "skipped": skipped,
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
         "load_average": [round(load, 2) for load in os.getloadavg()],
         "compiled": build.core_build().compiled,
@@ -104,9 +114,23 @@ def main(words: list[str]) -> int:
     }
     if options.json:
         print(json.dumps(document))
+    else:
+        print(
+            "".join(f"{name} is left out: {reason}\n" for name, reason in skipped.items()), end=""
+        )
     if options.write_doc:
         replace_section("wire", _markdown(document))
     return 0
+
+
+@contextmanager
+def _started(row: Row, folder: Path, market: list[Command]) -> Iterator[EngineProcess]:
+    """Yield a row's engine, with Kafka where it needs it."""
+    settings = {"TRADING_DURABILITY": row.durability, "TRADING_SPIN": "1"}
+    with ExitStack() as stack:
+        if row.durability == "replicated":
+            settings["STREAM_URL"] = stack.enter_context(stream_server("kafka"))
+        yield stack.enter_context(bench_engine(folder / row.name, market, **settings))
 
 
 def _options(words: list[str]) -> argparse.Namespace:

@@ -31,7 +31,7 @@ FRAMES_A_RING: Final = 1_500
 HALF_OPEN: Final = 40  # connections that stay in the middle of a frame
 _ACCOUNTS: Final = (4, 5, 6, 7)
 _TOKEN_S: Final = 600
-_QUIET_S: Final = 10.0
+_QUIET_S: Final = 60.0  # a busy machine may leave an engine alone for long
 _RESET: Final = struct.pack("ii", 1, 0)
 
 
