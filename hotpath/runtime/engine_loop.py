@@ -4,6 +4,7 @@ import logging
 import select
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable
 from itertools import islice
@@ -31,6 +32,9 @@ BATCH_COMMANDS: Final = 4096
 _TIDY_S: Final = 0.5
 _RINGS_NS: Final = 100_000  # how long the rings are looked at before the sockets have their turn
 _RING_SLEEP_S: Final = 0.002
+_PAUSE_EVERY_S: Final = 0.02
+_PAUSE_S: Final = 0.000_02
+_SWITCH_S: Final = 0.000_5  # how long another thread may keep the interpreter
 _JOIN_S: Final = 0.0005  # between two stretches of what is sent to a member again
 _STOP_WITHIN_S: Final = 3.0  # mode `replicated`: how long a stop waits for the last batch's copy
 
@@ -96,6 +100,7 @@ class EngineLoop:
         self._faults = faults
         self._spin = spin
         self._is_stopping = False
+        self._pause_due_s = 0.0
         self._tidy_due_s = 0.0
         self._wake_in, self._wake_out = socket.socketpair()
 
@@ -119,6 +124,7 @@ class EngineLoop:
             self._gate.meanwhile = self._meanwhile
         self._gateway.durable_sequence = self._sequencer.sequence
         self._status.state = OPEN
+        sys.setswitchinterval(_SWITCH_S)
         try:
             self._serve()
         except JournalFailed as error:
@@ -153,6 +159,7 @@ class EngineLoop:
             if self._rings.are_there:
                 self._gateway.rate.fill(time.perf_counter_ns())
                 self._rings.serve(time.perf_counter_ns() + _RINGS_NS)
+                self._let_threads_run(now_s)
 
     def _meanwhile(self) -> None:
         """Hear the sessions, ask nothing of the core: while a batch waits for its copy.
@@ -172,6 +179,16 @@ class EngineLoop:
             self._tidy_due_s = now_s + _TIDY_S
         self._gateway.logins.is_held = False
         self._gateway.flush()
+
+    def _let_threads_run(self, now_s: float) -> None:
+        """Sleep for a moment now and then, so that health and the periodic sync get their turn.
+
+        A loop that gives the interpreter back for a microsecond at a time, over and over, takes it
+        again before a waiting thread is awake, which then waits for seconds.
+        """
+        if now_s >= self._pause_due_s:
+            self._pause_due_s = now_s + _PAUSE_EVERY_S
+            time.sleep(_PAUSE_S)
 
     def _sleep(self) -> list[tuple[int, int]]:
         """Wait for a socket. With rings, clients are told to send a frame behind a request."""

@@ -42,7 +42,9 @@ def test_the_wire_is_measured_row_by_row_and_round_by_round() -> None:
         assert 0 < row["p50_us"] <= row["p99_us"]
         assert row["commands_per_s"] > 0
     last = document["rows"][-1]
-    assert last["ours_us"] == pytest.approx(last["p50_us"] - last["sync_us"], abs=1e4)
+    for it in last["rounds"]:
+        assert it["ours_us"] == pytest.approx(it["mean_us"] - it["sync_us"], abs=0.2)
+        assert 0 < it["ours_us"] < it["mean_us"]
 
 
 @pytest.mark.parametrize("transport", ["shm", "tcp"])

@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import platform
+import socket
 import statistics
 import tempfile
 import time
@@ -34,13 +35,12 @@ from tests.bench.pacers import (
 )
 from tests.bench.publish import stream_server
 from tests.bench.workloads import make_workload
-from tests.support.engine import EngineProcess
+from tests.support.engine import EngineProcess, http_text
 
 _WARM_UP_S: Final = 0.5
 _NOISE_S: Final = 0.3
 _WINDOW: Final = 1500
-_PROBES: Final = 200
-_PROBE_BYTES: Final = 400  # a record of one command
+_SYNC: Final = "trading_engine_journal_sync_seconds"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,11 @@ def main(words: list[str]) -> int:
 @contextmanager
 def _started(row: Row, folder: Path, market: list[Command]) -> Iterator[EngineProcess]:
     """Yield a row's engine, with Kafka where it needs it."""
-    settings = {"TRADING_DURABILITY": row.durability, "TRADING_SPIN": "1"}
+    settings = {
+        "TRADING_DURABILITY": row.durability,
+        "TRADING_SPIN": "1",
+        "ENGINE_HEALTH_LISTEN": _free_address(),
+    }
     with ExitStack() as stack:
         if row.durability == "replicated":
             settings["STREAM_URL"] = stack.enter_context(stream_server("kafka"))
@@ -150,6 +154,7 @@ def _measure(
 ) -> dict[str, Any]:
     """Run the rounds of a row; return its document."""
     address, token = engine.address, token_of(engine)
+    health = engine.environment["ENGINE_HEALTH_LISTEN"]
     pacer: RingPacer | TcpPacer
     if row.transport == "shm":
         pacer = ring_pacer(address, token)
@@ -162,14 +167,14 @@ def _measure(
     for _ in range(options.rounds):
         count = row.commands(options.seconds)
         late = lateness(int(_NOISE_S * (row.rate or 5_000)), interval_ns or 200_000)
+        synced = _synced(health)
         started_ns = time.perf_counter_ns()
         record = pacer.run(commands, sent, count, interval_ns, row.in_flight)
         seconds = (time.perf_counter_ns() - started_ns) / 1e9
         sent += count
         rounds.append(_round(row, record, seconds, late))
         if row.in_flight == 1:
-            rounds[-1]["sync_us"] = quantile_us(_syncs(engine.folder), 0.5)
-            rounds[-1]["ours_us"] = round(rounds[-1]["p50_us"] - rounds[-1]["sync_us"], 2)
+            rounds[-1] |= _parts(record, synced, _synced(health))
     found = {
         "name": row.name,
         "transport": row.transport,
@@ -201,21 +206,30 @@ def _round(row: Row, record: Record, seconds: float, late: list[int]) -> dict[st
     }
 
 
-def _syncs(folder: Path) -> list[int]:
-    """Return how long the device takes to write and sync so little, in ns, each time."""
-    found: list[int] = []
-    descriptor = os.open(folder / "probe", os.O_RDWR | os.O_CREAT)
-    try:
-        os.posix_fallocate(descriptor, 0, _PROBES * _PROBE_BYTES)
-        os.fsync(descriptor)
-        for number in range(_PROBES):
-            started_ns = time.perf_counter_ns()
-            os.pwrite(descriptor, bytes(_PROBE_BYTES), number * _PROBE_BYTES)
-            os.fdatasync(descriptor)
-            found.append(time.perf_counter_ns() - started_ns)
-    finally:
-        os.close(descriptor)
-    return found
+def _parts(record: Record, before: tuple[float, int], after: tuple[float, int]) -> dict[str, float]:
+    """Return the mean time of a command, of its sync by the device, and of all else."""
+    mean_us = statistics.fmean(latency for _, latency, _ in record.rows()) / 1000
+    sync_us = (after[0] - before[0]) * 1e6 / (after[1] - before[1])
+    return {
+        "mean_us": round(mean_us, 1),
+        "sync_us": round(sync_us, 1),
+        "ours_us": round(mean_us - sync_us, 1),
+    }
+
+
+def _synced(address: str) -> tuple[float, int]:
+    """Return the seconds that the engine has spent in syncs of batches, and how many they were."""
+    found = {"sum": 0.0, "count": 0.0}
+    for line in http_text(f"http://{address}/metrics").splitlines():
+        for name in found:
+            if line.startswith(f"{_SYNC}_{name} "):
+                found[name] = float(line.split()[1])
+    return found["sum"], int(found["count"])
+
+
+def _free_address() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return f"127.0.0.1:{taken.getsockname()[1]}"
 
 
 # --- what is printed ------------------------------------------------------------------------------
@@ -245,8 +259,8 @@ def _text(row: dict[str, Any]) -> str:
         )
     if "ours_us" in row:
         lines.append(
-            f"  of {row['p50_us']:.0f} µs (p50) the device's sync takes {row['sync_us']:.0f} µs,"
-            f" all else {row['ours_us']:.0f} µs"
+            f"  of a mean of {row['mean_us']:.0f} µs the device's sync takes"
+            f" {row['sync_us']:.0f} µs, all else {row['ours_us']:.0f} µs"
         )
     return "\n".join(lines)
 
@@ -255,7 +269,7 @@ def _markdown(document: dict[str, Any]) -> str:
     head = "| what | goal | p50 | p99 | p99.9 µs | commands/s | noise p99 | p99.9 µs |"
     lines = [
         "Generated by `trading bench wire --write-doc`. From the moment a command is due to its",
-        "acknowledgement, with risk and journal; open loop, medians of the rounds in brackets.",
+        "acknowledgement, with risk and journal; open loop, medians, all rounds in brackets.",
         f"Machine: {document['machine']}, load average {document['load_average'][0]}.",
         "",
         head,
@@ -268,8 +282,8 @@ def _markdown(document: dict[str, Any]) -> str:
         for row in document["rows"]
     ]
     lines += [
-        f"\nOne in flight with `fsync`: {row['p50_us']:.0f} µs (p50), of which the device's sync"
-        f" {row['sync_us']:.0f} µs and all else {row['ours_us']:.0f} µs."
+        f"\nOne in flight with `fsync`: a mean of {row['mean_us']:.0f} µs, of which the device's"
+        f" sync {row['sync_us']:.0f} µs and all else {row['ours_us']:.0f} µs."
         for row in document["rows"]
         if "ours_us" in row
     ]

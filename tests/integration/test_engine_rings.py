@@ -3,6 +3,7 @@
 import asyncio
 import os
 import random
+import socket
 import subprocess
 import sys
 import time
@@ -28,6 +29,7 @@ from tests.support.engine import (
     EngineProcess,
     engine,
     engine_process,
+    http_text,
     kinds,
     limit_order,
     market,
@@ -166,6 +168,16 @@ def test_a_member_is_told_of_what_came_by_ring(engine: EngineProcess) -> None:
         return [event.kind, event.words[r.E_CONTRA_ID]]
 
     assert asyncio.run(run()) == [r.TRADE_EXECUTED, member_order_id(1, 1)]
+
+
+def test_an_engine_that_spins_on_a_ring_still_tells_its_health(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+    with engine_process(tmp_path, TRADING_SPIN="1", ENGINE_HEALTH_LISTEN=address) as engine:
+        link = RingLink(connect(engine), 10.0)
+        for _ in range(5):
+            assert "trading_engine_commands_total 0" in http_text(f"http://{address}/metrics")
+        assert link.answers.waiting() == 0
 
 
 # --- bad clients ----------------------------------------------------------------------------------
