@@ -127,7 +127,8 @@ class Mutator:
     def ring_request(self, request: int) -> list[int]:
         """Return a ring's request from a mutated frame."""
         frame = self.frame(request)
-        while frame[4] != frames.COMMAND or len(frame) <= _WORDS_AT:
+        # A BATCH that does not hold what it says ends the ring.
+        while frame[4] != frames.COMMAND or frame[_WORDS_AT] == r.BATCH:
             frame = self.frame(request)
         words = memoryview(frame[_WORDS_AT:]).cast("q").tolist()
         trace = memoryview(frame[16:40]).cast("q").tolist()
