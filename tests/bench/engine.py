@@ -41,7 +41,9 @@ ENGINES: Final = (
 )
 _MAVEN_TIMEOUT_S: Final = 120
 _JAVA_WARM_UP_S: Final = 6  # in each process; five passes after that count
-_JAVA_HEAP: Final = ("-Xms3g", "-Xmx3g", "-XX:+UseSerialGC")
+_JAVA_HEAP: Final = ("-Xms3g", "-Xmx3g", "-XX:+UseSerialGC", "-XX:+UseTransparentHugePages")
+# All run in huge pages, as the engine does in service (infra/ec2/placement.conf).
+_HUGE_PAGES: Final = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 
 # These are slow: fewer commands, in the small workloads only.
 SLOW_COMMANDS: Final = {"interpreted": 5_000, "pure-python": 1_000}
@@ -191,7 +193,7 @@ class Bench:
 
 
 def _run(command: list[str], mode: str = "auto") -> str:
-    environment = os.environ | {"TRADING_CORE": mode}
+    environment = os.environ | _HUGE_PAGES | {"TRADING_CORE": mode}
     done = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True
     )

@@ -39,6 +39,7 @@ and the seed).
   elsewhere in exchange-core. Its commands are made before the clock starts, its pools are as large
   as its own matching engine makes them, and the JVM compiles for six seconds before the five passes
   whose median counts. Compare it with `core`.
+- All of them ask for huge pages, as the engine does in service; a machine without grants none.
 - `interpreted`: the same sources of the core, not compiled. `pure-python`: lightmatchingengine
   of PyPI.
 """

@@ -130,6 +130,7 @@ def _started(row: Row, folder: Path, market: list[Command]) -> Iterator[EnginePr
         "TRADING_DURABILITY": row.durability,
         "TRADING_SPIN": "1",
         "ENGINE_HEALTH_LISTEN": _free_address(),
+        "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
     }
     with ExitStack() as stack:
         if row.durability == "replicated":

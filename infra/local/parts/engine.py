@@ -36,6 +36,7 @@ def engine_environment(settings: Settings, shard: int = 0) -> dict[str, str]:
         "STREAM_URL": settings.stream_url,
         "TRADING_SPIN": "1" if settings.spin else "0",
         "TRADING_UNPUBLISHED": str(_UNPUBLISHED_COMMANDS),
+        "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",  # books in huge pages: fewer misses of the TLB
     }
 
 
