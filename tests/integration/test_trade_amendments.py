@@ -87,9 +87,12 @@ def test_a_corrected_trade_settles_at_its_corrected_terms(house: ClearingHouse) 
         operator="operator-1", reason="wrong price", symbol="NOVA", price="9.00", quantity="80"
     )
     found = amended(house, trade, (900, 80))
+    assert (found["price_ticks"], found["quantity_lots"]) == (1_000, 100)
+    assert amended(house, trade, (900, 80)) == found, "a repeat gives the same terms"
     carry_out(house, 1, market.correct(trade.trade_id, found, 900, 80, request))
     again = amended(house, trade, (910, 80))
     assert (again["price_ticks"], again["quantity_lots"]) == (900, 80), "terms as they are now"
+    assert amended(house, trade, (910, 80)) == again
     carry_out(house, 2, market.correct(trade.trade_id, again, 910, 80, request))
 
     output = house.settle(DAY)
