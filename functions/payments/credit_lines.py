@@ -104,18 +104,23 @@ class CreditLines:
                     parts.append(replace(view, shard=number))
         return parts
 
-    def advance(self, number: int) -> str:
-        """Take a move through every step that can be done now; return its state."""
-        state = REQUESTED
+    def advance(self, number: int, away: set[int] | None = None) -> str:
+        """Take a move through every step that can be done now; return its state.
+
+        Engines that are `away` are not asked, and those that do not answer are added to them.
+        """
+        state, silent = REQUESTED, set[int]() if away is None else away
         for _ in range(_STEPS):
             with UnitOfWork(self.source) as uow:
                 move = store.lock(uow, number)
                 state = move.state
-                if state not in store.UNDER_WAY:
+                shard, _ = _next_command(move)
+                if state not in store.UNDER_WAY or shard in silent:
                     return state
                 try:
                     after, reason = self._step(move)
                 except EngineError:
+                    silent.add(shard)
                     store.note_unanswered(uow, number)
                     uow.commit()
                     return state
@@ -127,10 +132,14 @@ class CreditLines:
         return state
 
     def resume(self, account_id: int | None = None) -> int:
-        """Go on with unfinished moves, of one account or of all; return how many are finished."""
+        """Go on with unfinished moves, of one account or of all; return how many are finished.
+
+        An engine that hangs is waited for once, and not by every move that needs it.
+        """
         with UnitOfWork(self.source) as uow:
             waiting = store.under_way(uow, account_id)
-        return sum(self.advance(number) not in store.UNDER_WAY for number in waiting)
+        away: set[int] = set()
+        return sum(self.advance(number, away) not in store.UNDER_WAY for number in waiting)
 
     def _step(self, move: CreditMove) -> tuple[str, str]:
         """Send the next command of a move; return the state that its answer makes, and why."""

@@ -81,7 +81,7 @@ def note_unanswered(uow: UnitOfWork, number: int) -> None:
     )
 
 
-def under_way(uow: UnitOfWork, account_id: int | None = None, limit: int = 100) -> list[int]:
+def under_way(uow: UnitOfWork, account_id: int | None = None, limit: int = 1_000) -> list[int]:
     """Return the numbers of unfinished moves, of one account or of all, oldest first."""
     rows = uow.connection.execute(
         "select number from payments.credit_moves "

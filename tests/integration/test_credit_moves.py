@@ -252,6 +252,28 @@ def test_a_refusal_is_not_believed_while_an_earlier_sending_may_still_arrive(
     assert world.balances(account_id) == [CASH_MINOR, 0, 0]
 
 
+def test_moves_wait_once_for_an_engine_that_hangs_and_the_others_go_on(world: World) -> None:
+    """Otherwise a hundred of them would take all the time that the minute's work has."""
+    waiting = [(world.account(), 1) for _ in range(3)]
+    moves = [world.add(account_id, 0, shard, 10) for account_id, shard in waiting]
+    moves.append(world.add(world.account(), 0, 2, 10))
+    asked = 0
+    with world.shards.client() as client:
+
+        def hang(command: Command, *, traceparent: str = "") -> CommandResult:
+            nonlocal asked
+            asked += 1
+            raise EngineUnavailable("no answer in time")
+
+        client.shard(1).submit = hang  # type: ignore[method-assign]
+        assert world.lines(client).resume() == 1
+    assert asked == 1
+    with UnitOfWork(world.payments_dsn) as uow:
+        states = [store.lock(uow, number).state for number in moves]
+    assert states == [store.OUT, store.OUT, store.OUT, store.DONE]
+    assert [world.advance(number) for number in moves] == [store.DONE] * 4
+
+
 def test_a_move_that_stays_under_way_is_reported(
     world: World, migrated_databases: MigratedDatabases
 ) -> None:
