@@ -22,18 +22,20 @@ class ResendReport:
 
 
 def resend(source: PoolSource, service: OrderService) -> ResendReport:
-    """Send unanswered orders by their ids, until none is left or the engine is away."""
+    """Send unanswered orders by their ids, until none is left whose engine answers."""
     sent = answered = after = 0
+    silent: set[int] = set()  # instruments whose engine does not answer
     while sent < MAX_ORDERS:
         with UnitOfWork(source) as uow:
-            page = store.find_unanswered(uow, OLDER_THAN_MS, after, _PAGE)
+            page = store.find_unanswered(uow, OLDER_THAN_MS, after, _PAGE, silent)
+        if not page:
+            break
         for order in page:
+            after = order.order_id
             sending = service.send(order).sending
             if sending is Sending.SILENT:
-                return ResendReport(sent, answered)
+                silent |= service.traded_beside(order.terms.instrument_id)
+                break
             sent += 1
             answered += sending is Sending.ANSWERED
-            after = order.order_id
-        if len(page) < _PAGE:
-            break
     return ResendReport(sent, answered)

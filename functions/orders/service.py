@@ -141,6 +141,11 @@ class OrderService:
             return Placed(self._store_sent(order), Sending.KNOWN)
         return Placed(self._store_steps(order, steps), Sending.ANSWERED)
 
+    def traded_beside(self, instrument_id: int) -> set[int]:
+        """Return the instruments of an instrument's engine, with itself."""
+        shard, numbers = self._shard_of(instrument_id), [it.instrument_id for it in instruments()]
+        return {instrument_id, *(it for it in numbers if self._shard_of(it) == shard)}
+
     def save_answer(self, order_id: int, status: int, body: str) -> None:
         """Keep a request's answer, so that its repetition gets the same bytes."""
         try:

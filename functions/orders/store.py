@@ -1,6 +1,6 @@
 """Orders and their history in PostgreSQL: rows in, values out. No rule lives here."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -203,15 +203,18 @@ def find_page(uow: UnitOfWork, account_id: int, wanted: OrderFilter) -> list[Sto
 
 
 def find_unanswered(
-    uow: UnitOfWork, older_than_ms: int, after: int, limit: int
+    uow: UnitOfWork, older_than_ms: int, after: int, limit: int, without: Collection[int] = ()
 ) -> list[StoredOrder]:
-    """Return orders that are not known to be with the engine, by order id beyond `after`."""
+    """Return orders that are not known to be with the engine, by order id beyond `after`.
+
+    Those in the instruments `without` are passed over.
+    """
     return _many(
         uow,
         "status in ('NEW', 'PENDING') and engine_sequence = 0 "
         "and created_at < clock_timestamp() - make_interval(secs => %s / 1000.0) "
-        "and order_id > %s order by order_id limit %s",
-        (older_than_ms, after, limit),
+        "and order_id > %s and instrument_id <> all(%s) order by order_id limit %s",
+        (older_than_ms, after, list(without), limit),
     )
 
 

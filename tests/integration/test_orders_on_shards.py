@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from functions.orders import resend, store
 from functions.orders.service import LinkedElsewhere, OrderService, Placed, Sending
 from functions.orders.store import NewOrder
 from functions.orders.terms import Terms
@@ -14,6 +15,7 @@ from shared.domain import records as r
 from shared.domain.commands import AddAccount, MoveCash
 from shared.domain.orders import OrderStatus
 from shared.hotpath_client import ShardedEngine
+from shared.postgres.unit_of_work import UnitOfWork
 from shared.reference import instruments
 from shared.wire.stream_events import Instructions
 from tests.support.engine import USD
@@ -37,6 +39,7 @@ class Desk:
     engine: ShardedEngine
     service: OrderService
     lines: CreditLines
+    dsn: str
     number: int = 0
 
     def buy(self, instrument_id: int, price_ticks: int, lots: int, linked: str = ""):
@@ -45,6 +48,14 @@ class Desk:
         terms = Terms(instrument_id, "BUY", "LIMIT", "GTC", price_ticks, lots, told)
         order = NewOrder(ACCOUNT, "user", None, b"", terms, "", "", self.number)
         return self.service.place(order)
+
+    def store_unsent(self, instrument_id: int) -> None:
+        """Store an order as a request does that ends before it sends."""
+        self.number += 1
+        terms = Terms(instrument_id, "BUY", "LIMIT", "GTC", 1_000, 1, None)
+        with UnitOfWork(self.dsn) as uow:
+            store.insert_new(uow, NewOrder(ACCOUNT, "user", None, b"", terms, "", "", self.number))
+            uow.commit()
 
     def cash(self) -> list[int]:
         views = [self.engine.shard(number).account(ACCOUNT) for number in range(SHARDS)]
@@ -70,7 +81,7 @@ def desk(tmp_path: Path, migrated_databases: MigratedDatabases) -> Iterator[Desk
         service = OrderService(
             lambda: dsn["orders"], lambda: engine, shard_of=shard_of, bring_credit=bring
         )
-        yield Desk(shards, engine, service, lines)
+        yield Desk(shards, engine, service, lines, dsn["orders"])
         engine.close()
 
 
@@ -101,7 +112,9 @@ def test_credit_follows_orders_and_comes_home_for_a_withdrawal(desk: Desk) -> No
     assert desk.cash() == [CASH_MINOR, 0, 0]
 
 
-def test_while_the_orders_engine_is_away_the_order_waits_and_others_trade(desk: Desk) -> None:
+def test_while_the_orders_engine_is_away_the_order_waits_and_others_trade(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     desk.shards.engines[2].kill()
     waiting = desk.buy(ORBT.instrument_id, 500, 1)
     assert isinstance(waiting, Placed) and waiting.sending is Sending.SILENT
@@ -109,3 +122,8 @@ def test_while_the_orders_engine_is_away_the_order_waits_and_others_trade(desk: 
     assert isinstance(aapl, Placed) and aapl.order.state.status is OrderStatus.PENDING
     nova = desk.buy(NOVA.instrument_id, 1_000, 1)  # credit comes, though not all engines answer
     assert isinstance(nova, Placed) and nova.order.state.status is OrderStatus.PENDING
+    for instrument in (ORBT, NOVA, ORBT, AAPL):
+        desk.store_unsent(instrument.instrument_id)
+    monkeypatch.setattr(resend, "OLDER_THAN_MS", 0)
+    report = resend.resend(desk.dsn, desk.service)
+    assert report == resend.ResendReport(sent=2, answered=2), "those of the engines that are left"
