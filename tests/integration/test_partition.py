@@ -17,6 +17,7 @@ from tests.support.replicated import (
     new_shard,
     topic_commands,
 )
+from tests.support.servers import Server
 from tests.support.standby import engine_address
 
 
@@ -48,15 +49,18 @@ class Cut:
         self.second.close()
 
 
-@pytest.fixture
-def hosts(tmp_path: Path) -> Iterator[Cut]:
+@pytest.fixture(scope="module")
+def broker() -> Iterator[tuple[Server, list[Line]]]:
     if reason := kafka.missing_tools():
         pytest.skip(reason)
-    with (
-        broker_with_lines() as (server, lines),
-        engine_address() as one,
-        engine_address() as two,
-    ):
+    with broker_with_lines() as found:
+        yield found
+
+
+@pytest.fixture
+def hosts(tmp_path: Path, broker: tuple[Server, list[Line]]) -> Iterator[Cut]:
+    server, lines = broker
+    with engine_address() as one, engine_address() as two:
         found = Cut(tmp_path, server.url, lines, [one, two])
         try:
             found.first.start_engine()
@@ -82,8 +86,9 @@ def test_a_primary_that_is_cut_off_is_replaced_and_halts_when_it_is_back(hosts: 
     assert "another engine has taken over" in hosts.first.engine.log()
     assert hosts.first.replicator.wait() == 3
     hosts.compare()
+    commands = topic_commands(hosts.url, hosts.shard)
     own = journal_commands(hosts.second.engine.journal)
-    assert own[: len(own)] == topic_commands(hosts.url, hosts.shard)[: len(own)]
+    assert own[: len(commands)] == commands
 
 
 def test_a_standby_that_is_cut_off_judges_nobody_and_follows_again(hosts: Cut) -> None:

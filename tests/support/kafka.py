@@ -4,7 +4,7 @@ from tests.support.kafka import kafka_server
 """
 
 import os
-from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
@@ -12,19 +12,27 @@ import pytest
 from infra.local import kafka, runner, settings
 from tests.support.servers import Server
 
+_STACK = pytest.StashKey[settings.Settings]()
+
 
 @pytest.fixture(scope="session")
-def kafka_server() -> Iterator[Server]:
-    """Kafka on a free port; skips where neither a broker nor Java and Maven are to be had."""
+def kafka_server(pytestconfig: pytest.Config) -> Server:
+    """Kafka on a free port; skips where neither a broker nor Java and Maven are to be had.
+
+    Every module that imports this has a fixture of its own, and all of them the same broker.
+    """
     if reason := kafka.missing_tools():
         pytest.skip(reason)
-    with settings.temporary({}) as stack:
-        part = kafka.part(replace(stack, stream="kafka"))
-        try:
-            runner.start(part)
-            yield Server(f"kafka://{stack.address('stream')}", part)
-        finally:
-            runner.stop_part(part)
+    if _STACK not in pytestconfig.stash:
+        cleanup = ExitStack()
+        pytestconfig.add_cleanup(cleanup.close)
+        stack = replace(cleanup.enter_context(settings.temporary({})), stream="kafka")
+        cleanup.callback(lambda: runner.stop_part(kafka.part(stack)))
+        pytestconfig.stash[_STACK] = stack
+    stack = pytestconfig.stash[_STACK]
+    part = kafka.part(stack)
+    runner.start(part)
+    return Server(f"kafka://{stack.address('stream')}", part)
 
 
 def running_kafka_url() -> str | None:
