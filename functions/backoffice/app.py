@@ -39,6 +39,7 @@ from shared.postgres.unit_of_work import UnitOfWork
 from shared.reference import instruments
 
 MAX_PAGE = 200
+MAX_ID = (1 << 63) - 1  # trades of high shards have ids of 19 digits
 View = Callable[..., Response]
 Body = TypeVar("Body", bound=ActionRequest)
 
@@ -293,7 +294,7 @@ def _body(model: type[Body]) -> Body:
 
 
 def _number(text: str, name: str) -> int:
-    if not re.fullmatch(r"[1-9][0-9]{0,17}", text):
+    if not re.fullmatch(r"[1-9][0-9]{0,18}", text) or int(text) > MAX_ID:
         raise Problem(400, "invalid_request", f"{name} must be a positive number.")
     return int(text)
 

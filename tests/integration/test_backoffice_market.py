@@ -12,7 +12,7 @@ from functions.backoffice import minutely
 from shared.domain import records as r
 from shared.domain.commands import PlaceOrder
 from shared.domain.extended_orders import PlaceExtendedOrder
-from shared.domain.ids import member_order_id
+from shared.domain.ids import member_order_id, trade_id
 from shared.edge import settings as edge_settings
 from shared.reference import instruments
 from tests.support.core_engine import START_NS, CoreEngine
@@ -29,11 +29,14 @@ NOVA = 2
 WHO = {"operator": "operator-1", "reason": "the day's plan"}
 
 
+_OF_HIGH_SHARD = str(trade_id(63, 1, 0))
+
+
 class Settlement:
     """Stands for the settlement function, which has tests of its own."""
 
     def amend_trade(self, trade_id: int, corrected: Any) -> dict[str, Any]:
-        if trade_id == 404:
+        if trade_id in (404, int(_OF_HIGH_SHARD)):
             return {"outcome": "NOT_FOUND"}
         if trade_id == 409:
             return {"outcome": "NETTED"}
@@ -167,6 +170,8 @@ def test_a_bust_is_the_trade_with_its_terms(engine: CoreEngine) -> None:
         ("/trades/{trade_id}/bust", {"trade_id": "404"}, {}, 404, "trade_not_found"),
         ("/trades/{trade_id}/bust", {"trade_id": "409"}, {}, 409, "trade_in_settlement"),
         ("/trades/{trade_id}/bust", {"trade_id": "x"}, {}, 400, "invalid_request"),
+        ("/trades/{trade_id}/bust", {"trade_id": _OF_HIGH_SHARD}, {}, 404, "trade_not_found"),
+        ("/trades/{trade_id}/bust", {"trade_id": str(1 << 63)}, {}, 400, "invalid_request"),
         (
             "/trades/{trade_id}/correct",
             {"trade_id": "1"},
