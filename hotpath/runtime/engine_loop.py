@@ -171,6 +171,7 @@ class EngineLoop:
             raise JournalFailed("told to stop while the journal is not copied")
         ready = self._readiness.poll(0.0 if self._spin else WAIT_MS / 1000)
         now_s = time.monotonic()
+        self._gateway.durable_sequence = self._sequencer.sequence  # rings tell it late
         self._gateway.logins.is_held = True
         self._read(ready, now_s)
         if now_s >= self._tidy_due_s:

@@ -112,9 +112,8 @@ class MemberStream:
         for number in taken:
             del self._unanswered[number]
             yield Answered(number, EngineBusy("refused before the connection was lost"))
-        following = next(iter(self._unanswered), self._next_request)
-        if logon.next_request and logon.next_request != following:
-            if self._unanswered:
-                raise EngineUnavailable("the login was used by somebody else")
+        # With commands to send the numbers go on: an engine that was started anew takes any, and
+        # one that was not ends the session where another client has used the login.
+        if logon.next_request and not self._unanswered:
             self._next_request = logon.next_request
         yield Accepted(logon, list(self._unanswered.values()))

@@ -73,8 +73,8 @@ class SyncMemberClient:
                 number, frame = self._stream.command(command, traceparent)
                 numbers.append(number)
                 self._send(frame)
-            last = numbers[-1] if numbers else 0
-            self._wait(lambda: not numbers or last in self._found, deadline)
+            wanted = set(numbers)  # refusals overtake results
+            self._wait(lambda: self._found.keys() >= wanted, deadline)
             found = [self._found[number] for number in numbers]
             self._found.clear()
             return found

@@ -174,21 +174,28 @@ class Record:
         number = sequence - self.first_sequence
         if not 0 <= number < self.count:
             return None
-        commands, counts, at = self.command_bytes(), self.event_counts(), 0
-        for _ in range(number):
-            at += command_bytes(commands, at)
-        first_event = sum(counts[:number])
-        events = self.event_bytes()[8 * r.EVENT_WORDS * first_event :]
-        return JournaledCommand(
-            sequence=sequence,
-            time_ns=self.time_ns,
-            words=unpack_from(f"<{command_bytes(commands, at) // 8}q", commands, at),
-            events=tuple(
-                unpack_from(f"<{r.EVENT_WORDS}q", events, 8 * r.EVENT_WORDS * i)
-                for i in range(counts[number])
-            ),
-            trace=self.traces().get(number, b"") if self.trace_count else b"",
-        )
+        return next(self.commands_at_numbers([number]))
+
+    def commands_at_numbers(self, numbers: Sequence[int]) -> Iterator[JournaledCommand]:
+        """Yield the commands with these numbers in the record, which rise; decode no others."""
+        data, counts = self.data, self.event_counts()
+        traces = self.traces() if self.trace_count else {}
+        number, at, event_at = 0, self.commands_at, self.events_at
+        for wanted in numbers:
+            while number < wanted:
+                at += command_bytes(data, at)
+                event_at += 8 * r.EVENT_WORDS * counts[number]
+                number += 1
+            yield JournaledCommand(
+                sequence=self.first_sequence + number,
+                time_ns=self.time_ns,
+                words=unpack_from(f"<{command_bytes(data, at) // 8}q", data, at),
+                events=tuple(
+                    unpack_from(f"<{r.EVENT_WORDS}q", data, event_at + 8 * r.EVENT_WORDS * i)
+                    for i in range(counts[number])
+                ),
+                trace=traces.get(number, b""),
+            )
 
     @property
     def content(self) -> bytes:

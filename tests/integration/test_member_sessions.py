@@ -1,6 +1,8 @@
 """Members' sessions of a real engine: numbers, gaps, what was missed, and who leaves with whom."""
 
 import asyncio
+import os
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -220,6 +222,24 @@ def test_others_trade_on_while_a_long_absence_is_made_up_for(tmp_path: Path) -> 
     assert count == 6_000
 
 
+def test_an_engine_that_was_started_anew_takes_numbers_behind_refused_ones(
+    engine: EngineProcess,
+) -> None:
+    with raw(engine) as member:
+        after = member.log_on().durable_sequence
+        member.place(1, 1)
+        member.next()
+        member.send(frames.encode_command(2, limit_order(2, 1, r.BUY, 100, 1).words()))
+        assert frames.decode_reject(member.next()).code == GatewayCode.NOT_AUTHORISED
+    engine.kill()
+    engine.start()
+    with raw(engine) as member:
+        assert member.log_on(after=after).next_request == 2, "what the journal holds"
+        assert frames.decode_result(member.next()).request == 1
+        member.place(3, 2)
+        assert frames.decode_result(member.next()).request == 3
+
+
 # --- one session a login ------------------------------------------------------------------------
 
 
@@ -270,6 +290,37 @@ def test_what_leaves_with_a_session_that_asked_for_it(engine: EngineProcess, how
     engine.kill()
     engine.start()
     assert open_orders(engine) == 0, "the cancel is in the journal"
+
+
+def test_orders_leave_when_the_logon_that_took_over_is_never_accepted(
+    engine: EngineProcess,
+) -> None:
+    with raw(engine) as older, raw(engine) as newer:
+        after = older.log_on(cancels=True).durable_sequence
+        for number in range(1, 1001):
+            older.place(number, number)
+        for _ in range(1000):
+            older.next()
+        logon = frames.Logon(frames.MEMBER, engine.issuer.member(1), True, after)
+        command = frames.encode_command(1, CancelOrder(1, member_order_id(1, 1), 1).words())
+        newer.send(frames.encode_logon(logon), command)  # which ends it before it has all
+        assert newer.last_code() == GatewayCode.NOT_LOGGED_ON
+        wait_for(lambda: open_orders(engine) == 0, "the orders leave")
+
+
+def test_what_leaves_by_logout_does_so_before_the_next_session(engine: EngineProcess) -> None:
+    with raw(engine) as older, raw(engine) as newer:
+        older.log_on(cancels=True)
+        older.place(1, 1)
+        placed, _ = numbers_of(older.next())
+        os.kill(engine.process_id, signal.SIGSTOP)  # so that it finds both at once
+        older.send(frames.LOGOUT_FRAME)
+        token = engine.issuer.member(1)
+        newer.send(frames.encode_logon(frames.Logon(frames.MEMBER, token, False, None)))
+        os.kill(engine.process_id, signal.SIGCONT)
+        accepted = frames.decode_logon_accepted(newer.next())
+        assert accepted.durable_sequence == placed + 1
+        assert open_orders(engine) == 0
 
 
 def test_a_member_that_comes_back_sees_what_left_with_it(engine: EngineProcess) -> None:

@@ -19,11 +19,13 @@ TRACE = bytes(range(24))
 ORDERS = bytes(kind == r.PLACE_ORDER for kind in range(256))
 
 
-def make_ring(words: int = 1 << 17) -> tuple[RingEnd, ring.QueueWriter]:
+def make_ring(
+    words: int = 1 << 17,
+) -> tuple[RingEnd, ring.QueueWriter, ring.QueueReader]:
     mapping = memoryview(bytearray(ring.ring_bytes(words, words))).cast("q")
     reader, writer = ring.engine_queues(mapping, words, words)
-    requests, _ = ring.client_queues(mapping, words, words)
-    return RingEnd(reader, writer, bytes([ALLOWED]) * 256, 0), requests
+    requests, answers = ring.client_queues(mapping, words, words)
+    return RingEnd(reader, writer, bytes([ALLOWED]) * 256, 0), requests, answers
 
 
 def send(requests: ring.QueueWriter, commands: list[Command], trace: bytes = b"") -> None:
@@ -36,7 +38,7 @@ def send(requests: ring.QueueWriter, commands: list[Command], trace: bytes = b""
 
 
 def test_a_record_is_what_encode_batch_gives() -> None:
-    end, requests = make_ring()
+    end, requests, _ = make_ring()
     commands = [*market(), limit_order(1, 1, r.BUY, 100, 7), limit_order(2, 1, r.SELL, 100, 5)]
     for trace in (b"", TRACE):
         batch = RingBatch(Engine(), ORDERS)
@@ -65,19 +67,19 @@ def test_a_record_is_what_encode_batch_gives() -> None:
 
 
 def test_only_so_many_are_admitted_and_cancels_always() -> None:
-    end, requests = make_ring()
+    end, requests, _ = make_ring()
     batch = RingBatch(Engine(), ORDERS)
     batch.rings = [end]
     send(requests, market())
     batch.take(1, 1, UNLIMITED)
     orders: list[Command] = [limit_order(1, n, r.BUY, 100, 7) for n in range(1, 11)]
-    cancels: list[Command] = [_cancel(n) for n in range(1, 11)]
+    cancels: list[Command] = [cancel(n) for n in range(1, 11)]
     send(requests, [*orders, *cancels])
     batch.take(100, 1, 4)
     assert (batch.admitted, batch.count, batch.entry_count) == (4, 14, 20)
 
 
-def _cancel(number: int) -> Command:
+def cancel(number: int) -> Command:
     return CancelOrder(1, member_order_id(1, number), 1)
 
 

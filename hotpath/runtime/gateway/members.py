@@ -46,6 +46,7 @@ class _Joining:
     before: Session | None
     next_request: int
     resend: Resend | None
+    goes_on: bool  # with the login of `before`, whose orders leave if this one is never accepted
 
 
 class Members:
@@ -78,10 +79,12 @@ class Members:
         session.cancels_on_disconnect = logon.cancel_on_disconnect
         account = session.account_id
         before = self._last.get(account)
+        goes_on = before is not None and before.is_login
         for joining in [it for it in self._joining if it.session.account_id == account]:
+            goes_on, joining.goes_on = goes_on or joining.goes_on, False
             self._gateway.end(joining.session, GatewayCode.TAKEN_OVER, "a newer logon came")
-        if before is not None and not before.is_closing:
-            before.is_login = False  # that goes on
+        if before is not None and before.is_login:
+            before.is_login = False
             self._gateway.end(before, GatewayCode.TAKEN_OVER, "the login has logged on again")
         self.open.pop(account, None)
         resend = None if after is None else Resend(self._journal, account, after)
@@ -90,7 +93,7 @@ class Members:
         else:
             next_request = before.next_request if before is not None else 0
         session.is_joining = True
-        self._joining.append(_Joining(session, before, next_request, resend))
+        self._joining.append(_Joining(session, before, next_request, resend, goes_on))
         self.advance()
 
     def number(self, session: Session, request: int) -> None:
@@ -110,6 +113,8 @@ class Members:
             self._joining.remove(joining)
             if joining.resend is not None:
                 joining.resend.close()
+            if joining.goes_on and joining.before is not None and not self.is_stopping:
+                self._leaving.append(joining.before)
         if session.is_login and not self.is_stopping:
             session.is_login = False
             self._leaving.append(session)
@@ -142,16 +147,16 @@ class Members:
                 return
         if before is not None and (before.queued or before in self._leaving):
             return  # what it has sent comes first
-        next_request = joining.next_request
+        next_request = session.next_request = joining.next_request
         session.last_number = durable
         if resend is not None:
             session.last_number = resend.last_number
             if next_request == 0 and resend.last_request:
+                # Refusals, which no journal holds, may have used the numbers behind it.
                 next_request = resend.last_request + 1
             resend.close()
         self._joining.remove(joining)
         session.is_joining, session.is_login = False, True
-        session.next_request = next_request
         self.open[session.account_id] = session
         self._last[session.account_id] = session
         self._gateway.accept_logon(session, next_request)

@@ -79,10 +79,8 @@ class Gateway:
         for _ in range(_ACCEPTS_A_TURN):
             try:
                 connection, peer = self._listener.accept()
-            except BlockingIOError:
-                return
             except OSError:
-                return  # the peer went away, or descriptors are short: the others go on
+                return  # nobody waits, the peer left, or descriptors are short: others go on
             connection.setblocking(False)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             session = Session(connection, now_s, f"{peer[0]}:{peer[1]}")
@@ -132,7 +130,7 @@ class Gateway:
             pass  # it has woken the loop
         elif kind == frames.LOGOUT and len(frame) == frames.HEADER_BYTES:
             self.send(session, frames.LOGOUT_FRAME)
-            session.is_closing = True
+            self._is_over(session)
         else:
             raise FrameError(GatewayCode.MALFORMED_FRAME, f"frame type {kind}")
 
@@ -309,13 +307,18 @@ class Gateway:
 
     def end(self, session: Session, code: GatewayCode, text: str) -> None:
         """Say why a session ends, and end it. What it had queued still runs."""
-        if self.ring_host is not None:
-            self.ring_host.detach(session)
         self._metrics.refusals[code] += 1
         session.end(code, text)
+        self._is_over(session)
+        self._touched[session.descriptor] = session
+
+    def _is_over(self, session: Session) -> None:
+        """Take nothing more from a session, and let leave what leaves with it."""
+        session.is_closing = True
+        if self.ring_host is not None:
+            self.ring_host.detach(session)
         if session.kind == frames.MEMBER:
             self.logins.ended(session)
-        self._touched[session.descriptor] = session
 
     def end_all(self, code: GatewayCode, text: str) -> None:
         """End all sessions because the engine ends; no order leaves with them."""
@@ -366,13 +369,10 @@ class Gateway:
             return
         del self.sessions[session.descriptor]
         self._touched.pop(session.descriptor, None)
-        session.is_closing = True
-        if self.ring_host is not None:
-            self.ring_host.detach(session)
+        session.forget_unsent()
         self._watcher.forget(session.descriptor)
         session.socket.close()
-        if session.kind == frames.MEMBER:
-            self.logins.ended(session)
+        self._is_over(session)
 
     def tidy(self, now_s: float) -> None:
         """End the sessions whose time is over; called a few times a second."""

@@ -7,7 +7,7 @@ events that touch its account. A message's number is its command's sequence.
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from itertools import accumulate
+from itertools import accumulate, chain, islice
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +17,7 @@ from shared.domain import records as r
 from shared.wire import frames
 from shared.wire.journal import JournaledCommand, Record
 
+COMMANDS_A_STEP: Final = 256  # a batch may hold 16,384, all of one member
 _LOW_HALF: Final = 0xFFFF_FFFF
 
 
@@ -27,25 +28,30 @@ class Resend:
         self._account_id = account_id
         self._cursor = JournalCursor(journal, after)
         self._after = after
+        self._rest: Iterator[JournaledCommand] = iter(())  # of the stretch that is under way
+        self._has_rest = False
         self.last_number = after  # of the last message made
         self.last_request = 0  # of the last command of the member's own that was found
 
     def step(self, durable_sequence: int) -> list[bytes]:
         """Return the frames of the next stretch of the journal."""
-        found: list[bytes] = []
-        for record in self._cursor.step(durable_sequence):
-            for number in self._commands_of(record):
-                sequence = record.first_sequence + number
-                command = record.command(sequence) if sequence > self._after else None
-                if command is not None:
-                    found += self._messages(command)
-        return found
+        if not self._has_rest:
+            records = self._cursor.step(durable_sequence)
+            self._rest = chain.from_iterable(map(self._touching, records))
+        taken = list(islice(self._rest, COMMANDS_A_STEP))
+        self._has_rest = len(taken) == COMMANDS_A_STEP
+        return [frame for command in taken for frame in self._messages(command)]
 
     def has_arrived(self, durable_sequence: int) -> bool:
-        return self._cursor.sequence >= durable_sequence
+        return not self._has_rest and self._cursor.sequence >= durable_sequence
 
     def close(self) -> None:
         self._cursor.close()
+
+    def _touching(self, record: Record) -> Iterator[JournaledCommand]:
+        """Return a batch's commands behind the last message that may concern the account."""
+        seen = self._after - record.first_sequence
+        return record.commands_at_numbers([it for it in self._commands_of(record) if it > seen])
 
     def _commands_of(self, record: Record) -> list[int]:
         """Return which commands of a batch have an event that may concern the account."""

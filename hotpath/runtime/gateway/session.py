@@ -52,6 +52,12 @@ class Session:
             self.out.append(encode_reject(request, code, text))
             self.is_closing = True
 
+    def forget_unsent(self) -> None:
+        """Let go of what cannot be sent any more: a login's last session is remembered."""
+        self.out.clear()
+        self.unsent = b""
+        self.frames = FrameBuffer(MAX_REQUEST_BYTES)
+
     def unsent_bytes(self) -> int:
         return len(self.unsent) + sum(map(len, self.out))
 

@@ -123,6 +123,7 @@ class Rings:
         attached = self._attached.pop(session.descriptor, None)
         if attached is not None:
             session.next_request = int(attached.end.next_request)
+            attached.end.broken = "the session is over"  # a turn that goes on takes no more
             self._renew()
             os.close(attached.descriptor)  # the mapping goes with its last view
 
