@@ -70,11 +70,6 @@ def places(uow: UnitOfWork, order_ids: Iterable[int]) -> set[tuple[int, Place]]:
     return {(order_id, (sequence, index)) for order_id, sequence, index in rows}
 
 
-def engine_events(uow: UnitOfWork, order_id: int) -> list[OrderEvent]:
-    """Return an order's steps of the engine in the journal's order."""
-    return [step.event for step in steps_of(uow, order_id) if step.event.sequence > 0]
-
-
 def steps_of(uow: UnitOfWork, order_id: int) -> list[Step]:
     """Return an order's history: NEW and PENDING, the engine's steps, SETTLED."""
     rows = uow.connection.execute(

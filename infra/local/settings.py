@@ -16,7 +16,6 @@ from typing import IO, Final, Literal, cast
 CHECKOUT: Final = Path(__file__).resolve().parent.parent.parent
 DEFAULT_BASE_PORT: Final = 4566
 REGION: Final = "us-east-1"
-AWS_ACCOUNT: Final = "000000000000"
 
 # Offsets of docs/ARCHITECTURE.md.
 PORT_OFFSETS: Final[Mapping[str, int]] = {
