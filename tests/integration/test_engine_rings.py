@@ -138,6 +138,9 @@ def test_a_member_has_its_own_orders_only_and_sees_nobody_else(engine: EnginePro
         ]
         assert trade.words[r.E_CONTRA_ID] == 0
         assert trade.words[r.E_ACCOUNT] == 1
+        again = client.submit(limit_order(1, 1, r.BUY, 100, 5))
+        assert again.is_repeat
+        assert again.events[-1].words == trade.words, "the first answer tells no more when repeated"
         with pytest.raises(EngineRefused):
             client.submit(limit_order(2, 2, r.BUY, 100, 5))
         with pytest.raises(EngineRefused):

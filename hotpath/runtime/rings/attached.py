@@ -18,6 +18,7 @@ from hotpath.runtime.core_host import CoreHost
 from hotpath.runtime.faults import Faults
 from hotpath.runtime.gateway.authority import rights
 from hotpath.runtime.gateway.order_entry import Gateway
+from hotpath.runtime.gateway.privacy import masked
 from hotpath.runtime.gateway.repeats import Repeats
 from hotpath.runtime.gateway.session import Session
 from hotpath.runtime.metrics import LATENCY_BOUNDS_US, Histogram, Metrics
@@ -183,11 +184,16 @@ class Rings:
             words = memoryview(batch.command_bytes(number)).cast("q")
             frame = frames.encode_command(0, words)
             repeat = self._repeats.find(frame, events[start : start + frames.EVENT_BYTES])
-            if repeat is None:
+            sender = self._sender(number)
+            if repeat is None or sender is None:
                 continue
-            body = list(memoryview(repeat.events).cast("q"))
+            told = repeat.events
+            if sender.kind == frames.MEMBER:
+                told = masked(told, sender.account_id)
+            body = list(memoryview(told).cast("q"))[: ring.MAX_ANSWER_EVENT_WORDS]
+            flags = ring.FLAG_REPEAT | (ring.FLAG_CUT if len(body) * 8 < len(told) else 0)
             size = ring.ANSWER_PREFIX_WORDS + len(body) + len(repeat.order)
-            head = size | ring.RESULT << 32 | ring.FLAG_REPEAT << 40
+            head = size | ring.RESULT << 32 | flags << 40
             batch.repeats[number] = [head, 0, repeat.sequence, repeat.time_ns, *body, *repeat.order]
 
     def tell_members(self) -> None:
