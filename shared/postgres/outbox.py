@@ -19,6 +19,7 @@ Each service's schema holds one table, made by its migration:
     create index on <schema>.engine_outbox (account_id, outbox_id) where answered_at is null;
 """
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -37,6 +38,7 @@ from shared.postgres.unit_of_work import UnitOfWork
 RETRYABLE: Final = frozenset({RejectCode.UNKNOWN_ACCOUNT, RejectCode.CAPACITY})
 
 _MAX_PAGES: Final = 100
+LONGEST_S: Final = 5.0  # one call sends no longer: what a function sent and did not commit is lost
 _LAST: Final = (1 << 63) - 1
 
 
@@ -110,8 +112,13 @@ class Outbox:
         marked is sent again; the engine knows its id.
         """
         answers: list[Answer] = []
+        until_s: float | None = None
         with UnitOfWork(source) as uow:
             for outbox_id, command_id, words, trace in self._waiting(uow, account_id, limit):
+                if until_s is None:
+                    until_s = time.monotonic() + LONGEST_S
+                elif time.monotonic() > until_s:
+                    break
                 try:
                     result = engine.submit(decode_administrative(words), traceparent=trace)
                 except EngineError as error:

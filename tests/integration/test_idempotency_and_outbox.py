@@ -15,6 +15,7 @@ from shared.domain.reject_codes import RejectCode
 from shared.edge.idempotency import OnceRunner
 from shared.edge.problems import Problem
 from shared.hotpath_client import ShardedEngine
+from shared.postgres import outbox
 from shared.postgres.idempotency import Execute, IdempotencyStore, InFlight, SavedAnswer
 from shared.postgres.outbox import Outbox
 from shared.postgres.pool import DatabaseUnavailable, Pool
@@ -226,6 +227,18 @@ def test_commands_go_out_once_and_in_the_order_in_which_they_were_stored(sender:
     report = sender.send()
     assert [answer.command_id for answer in report.answers] == ids
     assert (report.left, sender.cash(), sender.send().answers) == (0, 123, [])
+
+
+def test_a_call_that_has_sent_for_long_keeps_what_it_did_and_leaves_the_rest(
+    sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [sender.enqueue(amount) for amount in (100, 20, 3)]
+    monkeypatch.setattr(outbox, "LONGEST_S", -1.0)
+    for sent, command_id in enumerate(ids, start=1):
+        report = sender.send()
+        assert [answer.command_id for answer in report.answers] == [command_id]
+        assert report.left == len(ids) - sent
+    assert sender.cash() == 123
 
 
 def test_while_the_engine_is_away_everything_waits(sender: Sender) -> None:
