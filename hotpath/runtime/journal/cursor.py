@@ -25,8 +25,8 @@ class JournalCursor:
     def __init__(self, directory: Path, after: int) -> None:
         self.sequence = after  # everything up to here has been given
         paths = segment_paths(directory)
-        firsts = [_first_sequence(path) for path in paths]
-        self._paths = paths[max(bisect_right(firsts, after + 1) - 1, 0) :]
+        found = bisect_right(paths, after + 1, key=_first_sequence)  # of many it opens a few
+        self._paths = paths[max(found - 1, 0) :]
         self._directory = directory
         self._descriptor = -1
         self._offset = 0
