@@ -14,7 +14,7 @@ from hotpath.runtime.journal.wake import Sleeper
 from hotpath.runtime.replication.beats import Beats
 from hotpath.runtime.replication.replicator import JournalSuperseded, Replicator
 from hotpath.runtime.replication.shared_file import REPLICATOR_WAKE, WAITING, ReplicationFile
-from shared.ports.event_stream import StreamError, WriterFenced
+from shared.ports.event_stream import StreamError, StreamUnavailable, WriterFenced
 from shared.ports.journal_topic import JournalTopic
 from shared.streams.factory import open_journal_topic
 from shared.wire.journal import JournalError
@@ -139,7 +139,8 @@ class ReplicatorProcess:
                 self._go_back(replicator, _AFTER_FENCED_S)
             except StreamError as error:
                 self._outages += not self._waits_for
-                log.warning("kafka is away, next try in %.2f s: %s", backoff_s, error)
+                what = "is away" if isinstance(error, StreamUnavailable) else "refuses"
+                log.warning("kafka %s, next try in %.2f s: %s", what, backoff_s, error)
                 self._go_back(replicator, backoff_s * random.uniform(0.5, 1.0))
                 backoff_s = min(2 * backoff_s, _LAST_BACKOFF_S)
 
