@@ -215,9 +215,9 @@ class _Engine:
             faults=self._faults,
             files=self._files,
         )
-        started_s = time.perf_counter()
+        started_s = time.thread_time()
         mark = EpochMark(self._epoch, os.getpid(), recovered.engine.state_hash())
-        cost_s = time.perf_counter() - started_s
+        cost_s = time.thread_time() - started_s
         self._marks = StateMarks(recovered.engine, journal, self._config.mark_ms, cost_s)
         journal.append(encode_epoch(recovered.tail.next_sequence, time.time_ns(), mark), 0)
         journal.sync()
