@@ -200,6 +200,22 @@ def test_a_member_that_knows_more_than_the_engine_is_told_so(engine: EngineProce
             assert member.last_code() == GatewayCode.UNKNOWN_SEQUENCE
 
 
+def test_a_journal_that_cannot_be_read_again_costs_the_logon_alone(engine: EngineProcess) -> None:
+    with raw(engine) as member:
+        after = member.log_on().durable_sequence
+    (segment,) = engine.journal.glob("*.segment")
+    hidden = segment.rename(segment.with_suffix(".away"))
+    (segment.parent / "journal-00000003.segment").touch()
+    with raw(engine) as member:
+        token = engine.issuer.member(1)
+        member.send(frames.encode_logon(frames.Logon(frames.MEMBER, token, False, after)))
+        assert member.last_code() == GatewayCode.UNKNOWN_SEQUENCE
+    (segment.parent / "journal-00000003.segment").unlink()
+    hidden.rename(segment)
+    with raw(engine) as member:
+        member.log_on(after=after)
+
+
 def test_others_trade_on_while_a_long_absence_is_made_up_for(tmp_path: Path) -> None:
     with engine_process(tmp_path, TRADING_SEGMENT_BYTES=str(256 << 10)) as engine:
         with engine.client() as client:

@@ -5,6 +5,8 @@ out first, then the newer one gets what it missed, and only then is it accepted.
 """
 
 import logging
+import time
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -21,6 +23,8 @@ from shared.wire.tokens import TRADE
 
 log = logging.getLogger("engine")
 
+_TURN_S: Final = 0.005  # for all who join, however many: then the others have their turn
+_UNREADABLE: Final = "what was missed cannot be read again"
 MAX_UNSENT_BYTES: Final = 256 << 10  # of what is sent again; then the reader has its turn
 
 
@@ -38,7 +42,7 @@ class Gateway(Protocol):
     def queue(self, session: Session, frame: bytes) -> None: ...
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, slots=True)
 class _Joining:
     """A logon that is not accepted yet, and the session before it of the same login."""
 
@@ -58,7 +62,7 @@ class Members:
         self._rules = rules
         self.open: dict[int, Session] = {}  # accepted sessions, by account
         self._last: dict[int, Session] = {}  # each login's newest session, open or ended
-        self._joining: list[_Joining] = []
+        self._joining: deque[_Joining] = deque()
         self._leaving: list[Session] = []  # whose orders are to be cancelled
         self.is_stopping = False
         self.is_held = False  # while a batch waits for its copy: nobody joins in the middle of it
@@ -78,6 +82,7 @@ class Members:
             raise FrameError(GatewayCode.BAD_TOKEN, "it does not allow to cancel")
         session.cancels_on_disconnect = logon.cancel_on_disconnect
         account = session.account_id
+        resend = None if after is None else self._resend(account, after)
         before = self._last.get(account)
         goes_on = before is not None and before.is_login
         for joining in [it for it in self._joining if it.session.account_id == account]:
@@ -87,14 +92,22 @@ class Members:
             before.is_login = False
             self._gateway.end(before, GatewayCode.TAKEN_OVER, "the login has logged on again")
         self.open.pop(account, None)
-        resend = None if after is None else Resend(self._journal, account, after)
         if after is None:
             next_request = 1
         else:
             next_request = before.next_request if before is not None else 0
         session.is_joining = True
-        self._joining.append(_Joining(session, before, next_request, resend, goes_on))
-        self.advance()
+        made = _Joining(session, before, next_request, resend, goes_on)
+        self._joining.append(made)
+        if not self.is_held:
+            self._step(made)
+
+    def _resend(self, account: int, after: int) -> Resend:
+        try:
+            return Resend(self._journal, account, after)
+        except (OSError, JournalError) as error:
+            log.error("the journal cannot be read again: %s", error)
+            raise FrameError(GatewayCode.UNKNOWN_SEQUENCE, _UNREADABLE) from error
 
     def number(self, session: Session, request: int) -> None:
         """Take the number of a member's command; raise FrameError when it is not the next one."""
@@ -127,13 +140,19 @@ class Members:
             self._leaving.remove(session)
             for words in self._cancels(session):
                 self._gateway.queue(session, frames.encode_command(0, words))
-        for joining in list(self._joining):
-            try:
-                self._join(joining)
-            except (OSError, JournalError) as error:
-                log.error("the journal cannot be read again: %s", error)
-                text = "what was missed cannot be read again"
-                self._gateway.end(joining.session, GatewayCode.UNKNOWN_SEQUENCE, text)
+        until_s = time.monotonic() + _TURN_S
+        for _ in range(len(self._joining)):
+            if not self._joining or time.monotonic() > until_s:
+                break
+            self._joining.rotate(-1)  # the next turn begins behind it
+            self._step(self._joining[-1])
+
+    def _step(self, joining: _Joining) -> None:
+        try:
+            self._join(joining)
+        except (OSError, JournalError) as error:
+            log.error("the journal cannot be read again: %s", error)
+            self._gateway.end(joining.session, GatewayCode.UNKNOWN_SEQUENCE, _UNREADABLE)
 
     def _join(self, joining: _Joining) -> None:
         before, session, resend = joining.before, joining.session, joining.resend

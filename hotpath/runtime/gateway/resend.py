@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from itertools import accumulate, chain, islice
 from pathlib import Path
+from struct import Struct
 from typing import Final
 
 from hotpath.runtime.gateway.privacy import accounts_of, is_known_id, masked
@@ -19,6 +20,7 @@ from shared.wire.journal import JournaledCommand, Record
 
 COMMANDS_A_STEP: Final = 256  # a batch may hold 16,384, all of one member
 _LOW_HALF: Final = 0xFFFF_FFFF
+_EVENT: Final = Struct(f"<{r.EVENT_WORDS}q")
 
 
 class Resend:
@@ -66,15 +68,16 @@ class Resend:
 
     def _messages(self, command: JournaledCommand) -> Iterator[bytes]:
         account = self._account_id
-        events = [b"".join(word.to_bytes(8, "little", signed=True) for word in event)
-                  for event in command.events]  # fmt: skip
         request = command.words[r.C_REQUEST]
         is_own = request != 0 and command.words[r.C_ACCOUNT] == account
-        touching = [
-            (index, masked(event, account))
-            for index, event in enumerate(events)
-            if account in accounts_of(event) and (is_own or index > 0 or not is_known_id(event))
-        ]
+        touching: list[tuple[int, bytes]] = []
+        for index, words in enumerate(command.events):  # of an uncross there are very many
+            both = words[r.E_ACCOUNT]
+            if account not in (both & _LOW_HALF, both >> 32):
+                continue
+            event = _EVENT.pack(*words)
+            if account in accounts_of(event) and (is_own or index > 0 or not is_known_id(event)):
+                touching.append((index, masked(event, account)))
         if not touching:
             return
         sequence, previous = command.sequence, self.last_number
@@ -85,7 +88,7 @@ class Resend:
                 request,
                 sequence,
                 command.time_ns,
-                masked(b"".join(events), account),
+                masked(b"".join(_EVENT.pack(*words) for words in command.events), account),
                 flags=frames.FLAG_RESENT,
                 numbers=(sequence, previous),
             )
