@@ -53,12 +53,14 @@ def test_an_order_placed_with_the_curl_lines_is_seen_filled(platform: Platform) 
     assert mine[placed["order_id"]]["status"] == "FILLED"
 
 
-@pytest.mark.parametrize("words", sorted(set(re.findall(r"(?:bin/trading|…) ([a-z]+)", README))))
+@pytest.mark.parametrize(
+    "words", sorted(set(re.findall(r"(?:bin/trading|…|`trading) ([a-z]+)", README)))
+)
 def test_a_trading_command_of_the_readme_exists(words: str) -> None:
     assert CliRunner().invoke(main, [words, "--help"]).exit_code == 0
 
 
-@pytest.mark.parametrize("target", sorted(set(re.findall(r"\bmake ([a-z]+)\b", README))))
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"\bmake ([a-z0-9-]+)", README))))
 def test_a_make_target_of_the_readme_exists(target: str) -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert re.search(rf"^{target}:", makefile, re.MULTILINE)
