@@ -102,6 +102,7 @@ class EngineLoop:
         self._is_stopping = False
         self._pause_due_s = 0.0
         self._tidy_due_s = 0.0
+        self._beat_due_s = 0.0  # of the beats while a batch waits for its copy
         self._wake_in, self._wake_out = socket.socketpair()
 
     def stop_on_signals(self) -> None:
@@ -174,10 +175,11 @@ class EngineLoop:
         self._gateway.durable_sequence = self._sequencer.sequence  # rings tell it late
         self._gateway.logins.is_held = True
         self._read(ready, now_s)
-        if now_s >= self._tidy_due_s:
+        # Not `_tidy_due_s`: an engine that always waits would never come to the rest of `_tidy`.
+        if now_s >= self._beat_due_s:
             self._status.beat()
             self._gateway.tidy(now_s)
-            self._tidy_due_s = now_s + _TIDY_S
+            self._beat_due_s = now_s + _TIDY_S
         self._gateway.logins.is_held = False
         self._gateway.flush()
 

@@ -136,6 +136,8 @@ def world(
             migrated_databases.service["payments"],
             migrated_databases.service["settlement"],
         )
+    with psycopg.connect(migrated_databases.owner["clearing"]) as connection:
+        connection.execute("truncate payments.credit_moves")
 
 
 @pytest.mark.parametrize("step, is_after", KILLS)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from functions.orders import resend, store
@@ -83,6 +84,13 @@ def desk(tmp_path: Path, migrated_databases: MigratedDatabases) -> Iterator[Desk
         )
         yield Desk(shards, engine, service, lines, dsn["orders"])
         engine.close()
+    with psycopg.connect(migrated_databases.owner["core"]) as connection:
+        connection.execute(
+            "truncate orders.orders, orders.order_history, orders.settled_trades, "
+            "orders.order_numbers, orders.idempotency_keys"
+        )
+    with psycopg.connect(migrated_databases.owner["clearing"]) as connection:
+        connection.execute("truncate payments.credit_moves")
 
 
 def test_credit_follows_orders_and_comes_home_for_a_withdrawal(desk: Desk) -> None:

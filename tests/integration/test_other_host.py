@@ -6,6 +6,7 @@ import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.error import HTTPError
 
 import pytest
@@ -76,12 +77,13 @@ def shard(tmp_path: Path, kafka_server: Server) -> Iterator[Shard]:
             found.close()
 
 
-def equal_hashes(address: str) -> int:
-    """Return how many hashes were the same; 0 as long as it does not follow."""
+def health_of(address: str) -> dict[str, Any]:
+    """Return what a standby says of itself; nothing as long as it does not follow."""
     try:
-        return int(json.loads(http_text(f"http://{address}/health"))["equal_hashes"])
+        found: dict[str, Any] = json.loads(http_text(f"http://{address}/health"))
     except HTTPError:
-        return 0
+        return {}
+    return found
 
 
 def epochs(load: Load) -> list[int]:
@@ -158,7 +160,8 @@ def test_a_standby_started_anew_goes_on_and_compares_hashes(shard: Shard) -> Non
         wait_for(
             lambda: second.standby_says().count("following the topic") == 2, "it follows again"
         )
-        wait_for(lambda: equal_hashes(health) > 0, "a mark is compared")
+        wait_for(lambda: health_of(health).get("equal_hashes", 0) > 0, "a mark is compared")
+        wait_for(lambda: bool(health_of(health)["has_seen_primary"]), "it knows that one lives")
         os.kill(shard.first.engine.process_id, signal.SIGKILL)
         shard.first.replicator.kill()
         shard.wait_taken_over()

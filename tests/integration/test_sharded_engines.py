@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+import psycopg
 import pytest
 
 from functions.backoffice import minutely
@@ -125,11 +126,16 @@ def test_each_shard_tells_its_status(client: ShardedEngine) -> None:
     assert [getattr(status, "shard", None) for status in client.statuses().values()] == [0, 1, 2]
 
 
-def test_an_operator_is_told_what_each_engine_did(
-    market: Shards, migrated_databases: MigratedDatabases
-) -> None:
+@pytest.fixture
+def dsn(migrated_databases: MigratedDatabases) -> Iterator[str]:
+    """The back office's database; what operators did is forgotten afterwards."""
+    yield migrated_databases.service["backoffice"]
+    with psycopg.connect(migrated_databases.owner["core"]) as connection:
+        connection.execute("truncate admin.actions, admin.engine_outbox")
+
+
+def test_an_operator_is_told_what_each_engine_did(market: Shards, dsn: str) -> None:
     """A market-wide halt acts on the engines that answer, and reaches the other one later."""
-    dsn = migrated_databases.service["backoffice"]
     market.engines[1].kill()
     request = ActionRequest(operator="ops", reason="a test of the market-wide halt")
     with market.client() as client:

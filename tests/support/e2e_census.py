@@ -17,6 +17,7 @@ from shared.wire.stream_events import PARTITIONS, TRADE_EXECUTIONS
 from tests.support.e2e_platform import Platform
 
 _SHARD = 0
+_PLACING = (r.PLACE_ORDER, r.PLACE_ORDER_EXTENDED, r.BATCH)
 Trades = Counter[tuple[int, int]]  # (trade id, lots): how often a store holds it
 
 
@@ -42,7 +43,7 @@ def take_census(platform: Platform) -> Census:
             event_kind = event[r.E_HEADER] & 0xFF
             if event_kind == r.TRADE_EXECUTED:
                 traded[trade_id(_SHARD, command.sequence, index), event[r.E_QUANTITY]] += 1
-            elif event_kind == r.ORDER_ACCEPTED and kind == r.PLACE_ORDER:
+            elif event_kind == r.ORDER_ACCEPTED and kind in _PLACING:
                 accepted[event[r.E_ID]] += 1
     stored = platform.rows("core", "select order_id from orders.orders where status <> 'REJECTED'")
     return Census(

@@ -55,6 +55,7 @@ class OtherHostStandby:
         self._mismatches = 0
         self._replica: Replica | None = None
         self._reader: JournalTopicReader | None = None
+        self._watch: BeatWatch | None = None
         self._lag = 0
         self._synced_s = self._watched_s = self._told_s = 0.0
 
@@ -96,7 +97,7 @@ class OtherHostStandby:
         topic = open_journal_topic(self._config.stream_url, engine.shard)
         try:
             self._begin()
-            watch = BeatWatch(topic.beats, self._config.hung_ms)
+            self._watch = watch = BeatWatch(topic.beats, self._config.hung_ms)
             if not self._follow(topic, watch) or self._replica is None:
                 return None
             self._replica.close()
@@ -250,6 +251,8 @@ class OtherHostStandby:
             "sequence": replica.sequence,
             "equal_hashes": replica.marks,
             "ignored_records": replica.ignored,
+            # Before a beat was seen nobody is judged, so nobody is replaced unasked either.
+            "has_seen_primary": self._watch is not None and self._watch.has_seen,
             "compiled": self._build.compiled,
         }
 
@@ -259,7 +262,7 @@ class OtherHostStandby:
             "sequence": facts.get("sequence", 0),
             "equal_hashes_total": facts.get("equal_hashes", 0),
             "hash_mismatches_total": self._mismatches,
-            "can_take_over": int(facts["status"] == "following"),
+            "can_take_over": int(bool(facts.get("has_seen_primary"))),
         }
         return "".join(f"trading_standby_{name} {value}\n" for name, value in values.items())
 
