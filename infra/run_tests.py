@@ -33,7 +33,7 @@ def main() -> int:
 def _run_pytest(mode: str, markers: str, arguments: Sequence[str]) -> int:
     _say(f"pytest -m '{markers}' with the core {mode}")
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-m", markers, *arguments],
+        [sys.executable, "-m", "pytest", "-m", markers, "--durations=20", *arguments],
         cwd=ROOT,
         env=os.environ | {"TRADING_CORE": mode},
         check=False,
