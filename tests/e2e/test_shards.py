@@ -52,7 +52,9 @@ def free_cash(engine: ShardedEngine, account_id: int) -> int:
     return sum(settled_minor(part) for part in view.parts)
 
 
-def test_orders_at_several_engines_settle_and_reconcile(platform: Platform) -> None:
+@pytest.fixture(scope="module")
+def traded(platform: Platform) -> Platform:
+    """The platform after trades at two engines, settled: some of Alice's cash is away from home."""
     with platform.alice() as alice, platform.bob() as bob:
         orders = [
             *trade(alice, bob, "NOVA", "10.00", "10"),
@@ -66,6 +68,11 @@ def test_orders_at_several_engines_settle_and_reconcile(platform: Platform) -> N
         )
         for api, order_id in ((bob, orders[0]), (alice, orders[1]), (alice, orders[2])):
             status_of(api, order_id, "SETTLED")
+    return platform
+
+
+def test_orders_at_several_engines_settle_and_reconcile(traded: Platform) -> None:
+    platform = traded
     trades = platform.rows("clearing", "select shard, instrument_id from settlement.trades")
     assert {(row["shard"], row["instrument_id"]) for row in trades} == {
         (instruments().by_symbol[symbol].shard, instruments().by_symbol[symbol].instrument_id)
@@ -75,7 +82,8 @@ def test_orders_at_several_engines_settle_and_reconcile(platform: Platform) -> N
     assert [row["state"] for row in moves] == ["DONE"]
 
 
-def test_a_withdrawal_gathers_what_lies_at_other_engines(platform: Platform) -> None:
+def test_a_withdrawal_gathers_what_lies_at_other_engines(traded: Platform) -> None:
+    platform = traded
     with platform.alice() as alice, provision.engine_client(platform.settings) as engine:
         account_id = int(alice.call("GET", "/api/v1/users/me")["account_id"])
         before = cash_by_shard(engine, account_id)
