@@ -71,7 +71,6 @@ from shared.domain.records import (
     GTC,
     IOC,
     LIMIT,
-    MARKET,
     ORDER_POST_ONLY,
     ORDER_REPLACED,
     PEGGED,
@@ -80,12 +79,6 @@ from shared.domain.records import (
 
 _RESTING: Final = 1 << 32  # the flags of records.py where an event's header has them
 _PRIORITY_KEPT: Final = 3 << 32
-
-# The header's words type, time in force and flags, of a plain order.
-_KIND_MASK: Final = 0xFFFF_FFFF_0000
-_PLAIN_GTC: Final = LIMIT << 16 | GTC << 24
-_PLAIN_IOC: Final = LIMIT << 16 | IOC << 24
-_PLAIN_MARKET: Final = MARKET << 16 | IOC << 24
 
 
 @final

@@ -12,7 +12,6 @@ from typing import Final, Literal
 import msgspec
 
 Channel = Literal["book", "trades", "ticker"]
-CHANNELS: Final[tuple[Channel, ...]] = ("book", "trades", "ticker")
 
 
 class Subscribe(
