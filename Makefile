@@ -1,6 +1,6 @@
 # Every command of this checkout. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help fuzz-frames planted-faults setup chaos fuzz-api demo up down status test test-kafka-outages lint format bench fuzz-core wheel ci generate generated lock coverage clean synth
+.PHONY: help replay-core fuzz-frames planted-faults setup chaos fuzz-api demo up down status test test-kafka-outages lint format bench fuzz-core wheel ci generate generated lock coverage clean synth
 BIN := .venv/bin
 PYTEST_ARGS ?=
 
@@ -54,6 +54,9 @@ bench: setup ## measure the engine; figures in docs/PERFORMANCE.md
 
 fuzz-core: setup ## compare the core with the naive market: COMMANDS=10000000 SEEDS=20
 	@$(BIN)/python -m tests.reference --commands $(or $(COMMANDS),200000) --seeds $(or $(SEEDS),4) --jobs 2
+
+replay-core: setup ## replay one journal in many processes, all alike: COMMANDS=1000000
+	@$(BIN)/python -m tests.reference.replays --commands $(or $(COMMANDS),1000000)
 
 fuzz-api: setup ## send requests made from the API's document: CASES=20000
 	@API_CASES=$(or $(CASES),2000) $(BIN)/python -m pytest tests/security $(PYTEST_ARGS)
