@@ -1,8 +1,9 @@
 """One test per defect of the emulator that patches.py cures or that deploying avoids."""
 
+import itertools
 import json
-import statistics
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -66,23 +67,30 @@ def test_many_calls_at_once_share_four_workers(emulator: Emulator) -> None:
 
 def test_a_silent_invocation_costs_less_than_the_50_ms_wait(emulator: Emulator) -> None:
     emulator.make_function("silent", "def handler(event, context): return 1")
-    emulator.invoke("silent")
-    durations_ms = []
-    for _ in range(9):
-        began = time.perf_counter()
-        emulator.invoke("silent")
-        durations_ms.append((time.perf_counter() - began) * 1000)
-    assert min(durations_ms) < 45, statistics.median(durations_ms)
+    assert fastest_ms(lambda: emulator.invoke("silent"), 45) < 45
 
 
 def test_an_execution_begins_without_the_150_ms_wait(emulator: Emulator) -> None:
     states = {"Only": {"Type": "Pass", "End": True}}
-    durations_ms = []
-    for number in range(5):
+    numbers = itertools.count()
+
+    def execute() -> None:
+        run_machine(emulator, f"quick-{next(numbers)}", "Only", states, {})
+
+    assert fastest_ms(execute, 140) < 140
+
+
+def fastest_ms(act: Callable[[], object], enough_ms: float) -> float:
+    """Return the shortest of several durations: what every call waits for, none is shorter than.
+
+    A busy machine gets up to ten seconds for one that is short enough.
+    """
+    durations_ms, deadline = [], time.monotonic() + 10
+    while len(durations_ms) < 5 or (min(durations_ms) > enough_ms and time.monotonic() < deadline):
         began = time.perf_counter()
-        run_machine(emulator, f"quick-{number}", "Only", states, {})
+        act()
         durations_ms.append((time.perf_counter() - began) * 1000)
-    assert min(durations_ms) < 140
+    return min(durations_ms)
 
 
 def test_a_function_sees_its_own_variables_and_nothing_of_the_hosts(emulator: Emulator) -> None:

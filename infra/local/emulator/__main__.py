@@ -57,7 +57,6 @@ def worker_environment(environment: Mapping[str, str], port: int) -> dict[str, s
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_XRAY_SDK_ENABLED": "false",
-        "PYTHONDONTWRITEBYTECODE": "1",
         "HOME": "/tmp",
     }
 
