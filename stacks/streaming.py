@@ -11,6 +11,7 @@ from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
 from shared.streams.journal_settings import BEAT_SETTINGS, JOURNAL_SETTINGS
+from shared.streams.kafka_brokers import WITH_IAM
 from shared.wire.stream_events import partition_counts
 from stacks.data import DataStack
 from stacks.network import NetworkStack
@@ -119,7 +120,7 @@ class StreamingStack(Stack):
             string_value=json.dumps(topics(settings.shards), sort_keys=True),
         )
 
-        self.url = f"kafka://{self._bootstrap_brokers()}"
+        self.url = f"{WITH_IAM}://{self._bootstrap_brokers()}"
 
     def _bootstrap_brokers(self) -> str:
         """Return the brokers' addresses, which CloudFormation does not tell but the API does."""

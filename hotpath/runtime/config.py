@@ -5,6 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
+
+from shared.streams.kafka_brokers import SCHEMES
 
 DURABILITIES: Final = ("os", "fsync", "replicated")
 SAME_HOST: Final = "same-host"
@@ -134,7 +137,7 @@ class PublisherConfig:
 class ReplicatorConfig:
     """
     TRADING_JOURNAL           folder of the journal
-    STREAM_URL                kafka://host:port
+    STREAM_URL                kafka://host:port, or kafka+iam://host:port
     TRADING_SHARD             as for the engine
     TRADING_HEALTH_FILE       touched every second while the replicator lives; empty: none
     REPLICATOR_HEALTH_LISTEN  host:port of /health, /ready and /metrics; empty: not served
@@ -248,10 +251,11 @@ def _placement(values: Mapping[str, str], durability: str) -> str:
 
 def _kafka_url(values: Mapping[str, str]) -> str:
     url = values.get("STREAM_URL", "")
-    if not url.startswith("kafka://"):
+    if urlsplit(url).scheme not in SCHEMES:
         raise ConfigError(
             f"TRADING_DURABILITY=replicated needs Kafka, and STREAM_URL={url or '(not set)'} is"
-            " none: give it kafka://host:port, or take TRADING_DURABILITY=fsync"
+            " none: give it kafka://host:port or kafka+iam://host:port, or take"
+            " TRADING_DURABILITY=fsync"
         )
     return url
 

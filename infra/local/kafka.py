@@ -15,6 +15,7 @@ from infra.local.errors import StackError
 from infra.local.part import HealthCheck, Part, base_environment
 from infra.local.settings import CHECKOUT, Settings
 from shared.ports.event_stream import StreamUnavailable
+from shared.streams.kafka_brokers import Brokers
 from shared.streams.kafka_connection import ping
 
 _POM: Final = CHECKOUT / "infra" / "kafka" / "pom.xml"
@@ -83,7 +84,7 @@ class KafkaBroker:
     def health(self) -> HealthCheck:
         def check() -> str:
             try:
-                return ping(self.bootstrap_servers, timeout_s=2.0)
+                return ping(Brokers(self.bootstrap_servers), timeout_s=2.0)
             except StreamUnavailable as error:
                 raise health.Unhealthy(str(error)) from error
 

@@ -5,10 +5,13 @@ from urllib.parse import urlsplit
 
 from shared.ports.event_stream import EventStream
 from shared.ports.journal_topic import JournalTopic
+from shared.streams.kafka_brokers import SCHEMES, Brokers
 
 
 def open_stream(url: str | None = None) -> EventStream:
     """Return the stream at `redis://host:port/0` or `kafka://host:port[,host:port]`.
+
+    `kafka+iam://` is Kafka over TLS that IAM guards (shared/streams/kafka_brokers.py).
 
     Without an argument the URL is that of the environment's STREAM_URL. Connections are made on
     first use, so this succeeds while the stream is away.
@@ -19,17 +22,17 @@ def open_stream(url: str | None = None) -> EventStream:
         from shared.streams.redis import RedisEventStream
 
         return RedisEventStream(url)
-    if scheme == "kafka":
+    if scheme in SCHEMES:
         from shared.streams.kafka import KafkaEventStream
 
-        return KafkaEventStream(urlsplit(url).netloc)
-    raise ValueError(f"stream URL {url!r} is neither redis:// nor kafka://")
+        return KafkaEventStream(Brokers.of(url))
+    raise ValueError(f"stream URL {url!r} is neither redis:// nor kafka:// nor kafka+iam://")
 
 
 def open_journal_topic(url: str, shard: int) -> JournalTopic:
     """Return a shard's journal at `kafka://host:port[,host:port]`; nothing else can hold one."""
-    if urlsplit(url).scheme != "kafka":
+    if urlsplit(url).scheme not in SCHEMES:
         raise ValueError(f"stream URL {url!r} is not kafka://: a journal is replicated to Kafka")
     from shared.streams.kafka_journal import KafkaJournalTopic
 
-    return KafkaJournalTopic(urlsplit(url).netloc, shard)
+    return KafkaJournalTopic(Brokers.of(url), shard)

@@ -9,9 +9,9 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from confluent_kafka import Consumer, KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka import TopicPartition as Place
-from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
+from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined]
 
 from shared.ports.event_stream import (
     StoredMessage,
@@ -20,11 +20,13 @@ from shared.ports.event_stream import (
     TopicPartition,
     UnknownTopic,
 )
+from shared.streams.kafka_brokers import Brokers
 from shared.streams.kafka_connection import (
     CALL_TIMEOUT_S,
     Lookup,
-    client_settings,
     consumer_settings,
+    new_admin,
+    new_consumer,
     port_error,
     stored,
     translated,
@@ -39,9 +41,9 @@ _REACHABLE_TIMEOUT_S: Final = 1.0
 class KafkaEventStream:
     """EventStream on the cluster at `host:port[,host:port]`."""
 
-    def __init__(self, bootstrap_servers: str, lookup: Lookup | None = None) -> None:
-        self._bootstrap_servers = bootstrap_servers
-        self._lookup = lookup or Lookup(bootstrap_servers)
+    def __init__(self, brokers: Brokers, lookup: Lookup | None = None) -> None:
+        self._brokers = brokers
+        self._lookup = lookup or Lookup(brokers)
         self._partitions: dict[str, int] = {}
         self._lock = threading.Lock()
 
@@ -67,13 +69,13 @@ class KafkaEventStream:
 
     def writer(self, writer_id: str, epoch: int) -> KafkaStreamWriter:
         self.create([NewTopic(EPOCH_TOPIC, 1, -1, config={"cleanup.policy": "compact"})])
-        return KafkaStreamWriter(self, self._bootstrap_servers, self._lookup, writer_id, epoch)
+        return KafkaStreamWriter(self, self._brokers, self._lookup, writer_id, epoch)
 
     def reader(
         self, group: str, partitions: Sequence[TopicPartition], *, from_beginning: bool = True
     ) -> "KafkaStreamReader":
         self.require(partitions)
-        reader = KafkaStreamReader(self._bootstrap_servers, group, partitions)
+        reader = KafkaStreamReader(self._brokers, group, partitions)
         try:
             for partition in partitions:
                 position = reader.committed(partition)
@@ -115,7 +117,7 @@ class KafkaEventStream:
         missing = [topic for topic in topics if topic.topic not in existing]
         if not missing:
             return
-        admin = AdminClient(client_settings(self._bootstrap_servers))
+        admin = new_admin(self._brokers)
         futures = admin.create_topics(missing, request_timeout=CALL_TIMEOUT_S)
         for future in futures.values():
             try:
@@ -147,14 +149,14 @@ class KafkaStreamReader:
 
     def __init__(
         self,
-        bootstrap_servers: str,
+        brokers: Brokers,
         group: str,
         partitions: Sequence[TopicPartition],
         fetch_wait_ms: int = _FETCH_WAIT_MS,
     ) -> None:
-        self._settings: dict[str, Any] = consumer_settings(bootstrap_servers, group)
+        self._settings: dict[str, Any] = consumer_settings(brokers, group)
         self._settings |= {"fetch.wait.max.ms": fetch_wait_ms, "error_cb": self._note_error}
-        self._consumer = Consumer(self._settings)
+        self._consumer = new_consumer(self._settings)
         self._positions = dict.fromkeys(partitions, 0)
         self._assigned = False
         self._doubt_reachable = False
@@ -199,7 +201,7 @@ class KafkaStreamReader:
         if self._assigned:
             # A consumer that is assigned again may still report what it fetched before.
             self._consumer.close()
-            self._consumer = Consumer(self._settings)
+            self._consumer = new_consumer(self._settings)
             self._assigned = False
 
     def close(self) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
-from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, Message
+from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, Message, Producer
 from confluent_kafka import TopicPartition as Place
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
@@ -19,6 +19,7 @@ from shared.ports.event_stream import (
     TopicPartition,
     UnknownTopic,
 )
+from shared.streams.kafka_brokers import Brokers
 
 CALL_TIMEOUT_S: Final = 10.0
 _READ_LAST_WINDOW: Final = 16
@@ -39,6 +40,9 @@ _AWAY: Final = (
     KafkaError._TIMED_OUT,
     KafkaError._TIMED_OUT_QUEUE,
     KafkaError._TRANSPORT,
+    # No token could be had, or one has just ended: the next one may be taken.
+    KafkaError._AUTHENTICATION,
+    KafkaError.SASL_AUTHENTICATION_FAILED,
     KafkaError._WAIT_COORD,
     KafkaError._NOENT,  # no leader found
     # A broker that starts, or a partition that moves to another one.
@@ -74,10 +78,9 @@ _FENCED: Final = (
 )
 
 
-def client_settings(bootstrap_servers: str) -> dict[str, Any]:
+def client_settings(brokers: Brokers) -> dict[str, Any]:
     """Return the settings that every client has."""
-    return {
-        "bootstrap.servers": bootstrap_servers,
+    return brokers.settings() | {
         "reconnect.backoff.ms": 50,
         "reconnect.backoff.max.ms": 1_000,
         "socket.keepalive.enable": True,
@@ -85,9 +88,9 @@ def client_settings(bootstrap_servers: str) -> dict[str, Any]:
     }
 
 
-def consumer_settings(bootstrap_servers: str, group: str) -> dict[str, Any]:
+def consumer_settings(brokers: Brokers, group: str) -> dict[str, Any]:
     """Return the settings of a consumer with fixed partitions that sees only what is committed."""
-    return client_settings(bootstrap_servers) | {
+    return client_settings(brokers) | {
         "group.id": group,
         "isolation.level": "read_committed",
         "enable.auto.commit": False,
@@ -122,6 +125,24 @@ def translated() -> Iterator[None]:
         raise port_error(error.args[0]) from error
 
 
+def new_consumer(settings: dict[str, Any]) -> Consumer:
+    """Return a consumer; where IAM guards the brokers, StreamUnavailable if no token can be had."""
+    with translated():
+        return Consumer(settings)
+
+
+def new_producer(settings: dict[str, Any]) -> Producer:
+    """Return a producer; raises as `new_consumer` does."""
+    with translated():
+        return Producer(settings)
+
+
+def new_admin(brokers: Brokers) -> AdminClient:
+    """Return a client that administers; raises as `new_consumer` does."""
+    with translated():
+        return AdminClient(client_settings(brokers))
+
+
 def stored(message: Message) -> StoredMessage:
     """Return a consumed message as the port describes it."""
     topic, partition, offset = message.topic(), message.partition(), message.offset()
@@ -142,24 +163,24 @@ def _bytes(value: bytes | str | None) -> bytes:
     return value.encode() if isinstance(value, str) else value or b""
 
 
-def ping(bootstrap_servers: str, timeout_s: float) -> str:
+def ping(brokers: Brokers, timeout_s: float) -> str:
     """Return how many brokers and topics there are; raise StreamUnavailable if none answers."""
     with translated():
-        found = AdminClient(client_settings(bootstrap_servers)).list_topics(timeout=timeout_s)
+        found = new_admin(brokers).list_topics(timeout=timeout_s)
     return f"brokers={len(found.brokers)} topics={len(found.topics)}"
 
 
 class Lookup:
     """A consumer for what its own process wants to know, apart from all groups; for any thread."""
 
-    def __init__(self, bootstrap_servers: str) -> None:
+    def __init__(self, brokers: Brokers) -> None:
         self._lock = threading.Lock()
-        self._bootstrap_servers = bootstrap_servers
-        self._settings = consumer_settings(bootstrap_servers, "lookup") | {"fetch.wait.max.ms": 10}
-        self._consumer = Consumer(self._settings)  # for metadata; never assigned
+        self._brokers = brokers
+        self._settings = consumer_settings(brokers, "lookup") | {"fetch.wait.max.ms": 10}
+        self._consumer = new_consumer(self._settings)  # for metadata; never assigned
         uncommitted = {"isolation.level": "read_uncommitted"}
-        self._uncommitted = Consumer(self._settings | uncommitted)  # likewise
-        self._admin = AdminClient(client_settings(bootstrap_servers))
+        self._uncommitted = new_consumer(self._settings | uncommitted)  # likewise
+        self._admin = new_admin(brokers)
 
     def bounds(self, partition: TopicPartition) -> tuple[int, int]:
         """Return the first offset and the end (of what is committed) of an existing partition."""
@@ -227,7 +248,7 @@ class Lookup:
                 }
         except (StreamError, TimeoutError) as error:
             # It may go on asking with what it knew of a broker that has started anew since.
-            self._admin = AdminClient(client_settings(self._bootstrap_servers))
+            self._admin = new_admin(self._brokers)
             if isinstance(error, StreamError):
                 raise
             raise StreamUnavailable("kafka: no answer about where partitions end") from error
@@ -250,7 +271,7 @@ class Lookup:
         end = self.settled_bounds(partition)[1] if end is None else end
         messages: list[StoredMessage] = []
         # A consumer of its own: one that is assigned again may still report an end of before.
-        consumer = Consumer(self._settings)
+        consumer = new_consumer(self._settings)
         try:
             with translated():
                 consumer.assign([Place(partition.topic, partition.partition, offset)])

@@ -20,11 +20,13 @@ from shared.ports.event_stream import StreamUnavailable, TopicPartition, WriterF
 from shared.ports.journal_topic import CopiedRecord
 from shared.streams.journal_settings import BEAT_SETTINGS, JOURNAL_SETTINGS, MAX_MESSAGE_BYTES
 from shared.streams.kafka import KafkaEventStream, KafkaStreamReader
+from shared.streams.kafka_brokers import Brokers
 from shared.streams.kafka_connection import (
     CALL_TIMEOUT_S,
     Fenced,
     Lookup,
     client_settings,
+    new_producer,
     port_error,
     translated,
 )
@@ -40,12 +42,12 @@ _BEAT_TIMEOUT_MS: Final = 1_000
 class KafkaJournalTopic:
     """The topics `hotpath-journal.<shard>` and `hotpath-beats.<shard>`."""
 
-    def __init__(self, bootstrap_servers: str, shard: int) -> None:
-        self._bootstrap_servers = bootstrap_servers
+    def __init__(self, brokers: Brokers, shard: int) -> None:
+        self._brokers = brokers
         self._journal = TopicPartition(f"hotpath-journal.{shard}", 0)
         self._beats = TopicPartition(f"hotpath-beats.{shard}", 0)
-        self._lookup = Lookup(bootstrap_servers)
-        self._stream = KafkaEventStream(bootstrap_servers, self._lookup)
+        self._lookup = Lookup(brokers)
+        self._stream = KafkaEventStream(brokers, self._lookup)
         self._beater: Producer | None = None
         self._prepared: list[Producer] = []
         self._lock = threading.Lock()
@@ -81,12 +83,12 @@ class KafkaJournalTopic:
         return bounds(self._journal)[1]
 
     def reader(self, offset: int) -> "KafkaJournalReader":
-        return KafkaJournalReader(self._bootstrap_servers, self._journal, offset)
+        return KafkaJournalReader(self._brokers, self._journal, offset)
 
     def beat(self, text: bytes) -> None:
         if self._beater is None:
-            self._beater = Producer(
-                client_settings(self._bootstrap_servers)
+            self._beater = new_producer(
+                client_settings(self._brokers)
                 | {"acks": 1, "linger.ms": 0, "message.timeout.ms": _BEAT_TIMEOUT_MS}
             )
         try:
@@ -145,7 +147,7 @@ class KafkaJournalTopic:
         return producers
 
     def _producer(self, number: int) -> Producer:
-        settings: dict[str, Any] = client_settings(self._bootstrap_servers) | {
+        settings: dict[str, Any] = client_settings(self._brokers) | {
             "transaction.timeout.ms": _TRANSACTION_TIMEOUT_MS,
             "message.timeout.ms": _TRANSACTION_TIMEOUT_MS,
             "message.max.bytes": MAX_MESSAGE_BYTES,
@@ -155,7 +157,7 @@ class KafkaJournalTopic:
             "retry.backoff.max.ms": 100,
             "transactional.id": f"{self._journal.topic}.{number}",
         }
-        return Producer(settings)
+        return new_producer(settings)
 
 
 class KafkaJournalWriter:
@@ -229,9 +231,9 @@ class KafkaJournalWriter:
 class KafkaJournalReader:
     """A consumer of one journal topic, in no group's name."""
 
-    def __init__(self, bootstrap_servers: str, partition: TopicPartition, offset: int) -> None:
+    def __init__(self, brokers: Brokers, partition: TopicPartition, offset: int) -> None:
         self._partition = partition
-        self._reader = KafkaStreamReader(bootstrap_servers, "journal", [partition], _FETCH_WAIT_MS)
+        self._reader = KafkaStreamReader(brokers, "journal", [partition], _FETCH_WAIT_MS)
         self._reader.seek(partition, offset)
 
     def poll(self, max_records: int, timeout_ms: int) -> list[CopiedRecord]:

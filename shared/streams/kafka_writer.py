@@ -17,11 +17,13 @@ from shared.ports.event_stream import (
     WriterFenced,
 )
 from shared.streams.batches import Batches, by_partition, not_yet_stored
+from shared.streams.kafka_brokers import Brokers
 from shared.streams.kafka_connection import (
     CALL_TIMEOUT_S,
     Fenced,
     Lookup,
     client_settings,
+    new_producer,
     port_error,
     translated,
 )
@@ -53,7 +55,7 @@ class KafkaStreamWriter:
     def __init__(
         self,
         stream: _Partitions,
-        bootstrap_servers: str,
+        brokers: Brokers,
         lookup: Lookup,
         writer_id: str,
         epoch: int,
@@ -61,7 +63,7 @@ class KafkaStreamWriter:
         if not 0 <= epoch <= MAX_EPOCH:
             raise ValueError(f"epoch {epoch} is outside 0..2^53-1")
         self._stream = stream
-        self._bootstrap_servers = bootstrap_servers
+        self._brokers = brokers
         self._lookup = lookup
         self._writer_id = writer_id
         self._identity = WriterEpoch(epoch, uuid.uuid4().hex)
@@ -224,7 +226,7 @@ class KafkaStreamWriter:
         self._recorded = True
 
     def _new_producer(self) -> Producer:
-        settings: dict[str, Any] = client_settings(self._bootstrap_servers) | {
+        settings: dict[str, Any] = client_settings(self._brokers) | {
             "transactional.id": self._writer_id,  # implies acks=all and idempotence
             "transaction.timeout.ms": _TRANSACTION_TIMEOUT_MS,
             "message.timeout.ms": _DELIVERY_TIMEOUT_MS,
@@ -233,7 +235,7 @@ class KafkaStreamWriter:
             "compression.type": "lz4",  # messages of one batch differ in a few digits
             "queue.buffering.max.messages": _QUEUED_MESSAGES,
         }
-        return Producer(settings)
+        return new_producer(settings)
 
     def _drop(self) -> None:
         """Let the producer go. It is not closed in good order: that would wait for the broker."""

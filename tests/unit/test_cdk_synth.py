@@ -157,6 +157,15 @@ def test_kafka_takes_iam_over_tls_and_nothing_else(templates: dict[str, Template
     )
 
 
+def test_what_speaks_to_kafka_is_told_to_speak_as_iam_wants(
+    templates: dict[str, Template],
+) -> None:
+    for stack in ("hotpath", "serverless"):
+        text = json.dumps(templates[stack].to_json())
+        assert "kafka+iam://" in text
+        assert "kafka://" not in text
+
+
 def test_the_topics_are_those_of_the_code(templates: dict[str, Template]) -> None:
     (parameter,) = templates["streaming"].find_resources("AWS::SSM::Parameter").values()
     topics = json.loads(parameter["Properties"]["Value"])
