@@ -40,6 +40,7 @@ class EngineHealth:
         age_ms = (time.time_ns() - status.heartbeat_ns) // 1_000_000
         return status.state == OPEN, {
             "status": STATE_NAMES.get(status.state, "unknown"),
+            "detail": self._detail(),
             "waits_for": self._waits_for(),
             "refuses_orders": self.gateway.order_refusal if self.gateway else "",
             "core": "compiled" if self._build.compiled else "interpreted",
@@ -54,6 +55,14 @@ class EngineHealth:
             **({"copied_sequence": self.gate.copied_sequence} if self.gate else {}),
             "heartbeat_age_ms": age_ms,
         }
+
+    def _detail(self) -> str:
+        """Return what one line has room for."""
+        status, refusal = self._status, self.gateway.order_refusal if self.gateway else ""
+        return (
+            f"epoch {status.epoch}, durable sequence {status.durable_sequence},"
+            f" {self._config.durability}" + (f", refuses orders: {refusal}" if refusal else "")
+        )
 
     def _waits_for(self) -> str:
         if self._status.state == OPEN:

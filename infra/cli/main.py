@@ -13,6 +13,7 @@ SUBCOMMANDS: Final = {
     "up": "infra.cli.up",
     "down": "infra.cli.down",
     "status": "infra.cli.status",
+    "waiting": "infra.cli.waiting",
     "reset": "infra.cli.reset",
     "demo": "infra.cli.demo",
     "token": "infra.cli.token",

@@ -1,6 +1,7 @@
 """`trading status`: the health of every part."""
 
 import json
+from typing import Any
 
 import click
 
@@ -24,8 +25,15 @@ def status(context: click.Context, as_json: bool, api_only: bool) -> None:
     else:
         for part in report["parts"]:
             click.echo(f"{part['name']:<12} {part['state']:<10} {part['detail']}")
-        click.echo(
-            f"the engine runs the {'compiled' if report['compiled'] else 'interpreted'} core"
-        )
+        click.echo(_engines(report))
     if any(part["state"] != "healthy" for part in report["parts"]):
         context.exit(1)
+
+
+def _engines(report: dict[str, Any]) -> str:
+    """Return which core the engines run, or how many of them answer if not all do."""
+    engines = [part for part in report["parts"] if part["name"].partition("-")[0] == "engine"]
+    answering = [part for part in engines if part["state"] == "healthy"]
+    if len(answering) < len(engines):
+        return f"{len(answering)} of {len(engines)} engines answer"
+    return f"the engine runs the {'compiled' if report['compiled'] else 'interpreted'} core"

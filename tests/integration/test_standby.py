@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from hotpath.core.api import Engine
+from hotpath.runtime.journal.reader import JournalScan
 from hotpath.runtime.journal.recovery import JournalDiverged, recover
 from hotpath.runtime.journal.snapshots import write_snapshot
 from hotpath.runtime.journal.status_file import StatusFile
@@ -137,6 +138,30 @@ def test_a_standby_with_another_state_says_so_and_never_takes_over(
         wait_for(lambda: standby.says("this standby will not take over"), "it finds the difference")
         primary.kill()
         standby.signal(signal.SIGUSR1)  # not when asked, either
+        standby.signal(signal.SIGTERM)
+        assert standby.wait() == 0
+        assert not standby.says(" open on ")
+    finally:
+        standby.close()
+
+
+def test_a_standby_that_cannot_read_what_is_durable_says_so_and_never_takes_over(
+    primary: EngineProcess,
+) -> None:
+    """The engine goes on over a byte that its disk has changed; a standby that starts cannot."""
+    trade(primary, 1)
+    *_, (path, offset, _) = JournalScan(primary.journal)
+    with path.open("r+b") as segment:
+        segment.seek(offset + 60)
+        (byte,) = segment.read(1)
+        segment.seek(offset + 60)
+        segment.write(bytes([byte ^ 1]))
+    standby = StandbyProcess(primary)
+    try:
+        standby.start()
+        trade(primary, 1000)
+        wait_for(lambda: standby.says("cannot be read; `trading journal verify`"), "it is stuck")
+        primary.kill()
         standby.signal(signal.SIGTERM)
         assert standby.wait() == 0
         assert not standby.says(" open on ")

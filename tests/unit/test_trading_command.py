@@ -53,6 +53,24 @@ def test_status_of_a_stack_that_does_not_run_fails_and_lists_every_part(run: Cli
     assert all(set(part) == {"name", "state", "detail"} for part in report["parts"])
 
 
+def test_status_tells_no_core_where_no_engine_answers(run: CliRunner) -> None:
+    result = run.invoke(main, ["status"])
+    assert result.exit_code == 1
+    assert result.stdout.splitlines()[-1] == "0 of 1 engines answer"
+
+
+def test_what_waits_is_told_as_queries_too_and_asked_only_of_databases_that_answer(
+    run: CliRunner,
+) -> None:
+    queries = run.invoke(main, ["waiting", "--sql"])
+    assert queries.exit_code == 0
+    assert queries.stdout.count("-- core: ") == 3
+    assert queries.stdout.count("-- clearing: ") == 4
+    asked = run.invoke(main, ["waiting"])
+    assert asked.exit_code == 1
+    assert asked.stderr.startswith("Error: the databases do not answer")
+
+
 def test_down_of_a_stack_that_does_not_run_is_harmless(run: CliRunner) -> None:
     assert run.invoke(main, ["down"]).exit_code == 0
 

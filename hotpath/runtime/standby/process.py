@@ -15,7 +15,7 @@ from hotpath.runtime.journal.writer import JournalLock, JournalLocked
 from hotpath.runtime.standby.hot_state import HotState
 from hotpath.runtime.standby.primary_watch import PrimaryWatch
 from hotpath.runtime.wiring import run_engine
-from shared.wire.journal import JournalError
+from shared.wire.journal import JournalDamaged, JournalError
 from shared.wire.tokens import TokenVerifier
 
 log = logging.getLogger("standby")
@@ -24,6 +24,7 @@ _LOOK_S: Final = 0.01
 _TELL_AGAIN_S: Final = 10.0
 _LOCK_WITHIN_S: Final = 10.0
 _CAUGHT_UP_WITHIN_S: Final = 30.0
+_UNREADABLE_AFTER_S: Final = 2.0
 
 
 class Standby:
@@ -42,6 +43,7 @@ class Standby:
         self._status: StatusFile | None = None
         self._state: HotState | None = None
         self._told_s = 0.0
+        self._read_s = 0.0  # when all that was durable had been read, or some of it
 
     def run(self) -> int:
         """Return the process's exit code."""
@@ -103,6 +105,7 @@ class Standby:
         except (JournalError, OSError) as error:
             self._give_up(error)
             return
+        self._read_s = time.monotonic()
         log.info("following process %d from sequence %d", status.process_id, self._state.sequence)
 
     def _follow(self, status: StatusFile) -> JournalLock | None:
@@ -120,11 +123,20 @@ class Standby:
     def _advance(self, status: StatusFile) -> bool:
         if self._state is None or self._trouble:
             return False
+        durable = status.durable_sequence
         try:
-            return self._state.advance(status.durable_sequence)
+            was_busy = self._state.advance(durable)
+            if was_busy or durable <= self._state.sequence:
+                self._read_s = time.monotonic()
+            elif time.monotonic() - self._read_s > _UNREADABLE_AFTER_S:
+                raise JournalDamaged(
+                    f"what is durable behind sequence {self._state.sequence} cannot be read;"
+                    " `trading journal verify` says where"
+                )
         except (JournalError, OSError) as error:
             self._give_up(error)
             return False
+        return was_busy
 
     def _give_up(self, error: Exception) -> None:
         """Note that this state is not the primary's; whose is right is not known here."""

@@ -1,5 +1,8 @@
 """The engine (gateway, sequencer, journal, core) and the publisher that tails its journal."""
 
+import os
+from typing import Final
+
 from infra.local import health, keys
 from infra.local.part import Part, python_part
 from infra.local.settings import Settings, shard_part
@@ -7,6 +10,12 @@ from infra.local.settings import Settings, shard_part
 # A journal is replayed before the engine answers.
 RECOVERY_TIMEOUT_S = 120.0
 _UNPUBLISHED_COMMANDS = 1_000_000  # while the stream is away; then new orders are refused
+# What whoever starts an engine, its standby, follower or publisher may set for it: not kept.
+_TUNED: Final = (
+    *("TRADING_UNPUBLISHED", "TRADING_MAX_RATE", "TRADING_QUEUE", "TRADING_SEGMENT_BYTES"),
+    *("TRADING_SYNC_MS", "TRADING_MARK_MS", "TRADING_STALL_MS", "TRADING_HUNG_MS", "TRADING_CPUS"),
+    *("TRADING_SNAPSHOT_COMMANDS", "TRADING_SNAPSHOT_KEEP", "STREAM_RETAIN"),
+)
 
 
 def engine(settings: Settings, shard: int = 0) -> Part:
@@ -37,7 +46,13 @@ def engine_environment(settings: Settings, shard: int = 0) -> dict[str, str]:
         "TRADING_SPIN": "1" if settings.spin else "0",
         "TRADING_UNPUBLISHED": str(_UNPUBLISHED_COMMANDS),
         "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",  # books in huge pages: fewer misses of the TLB
+        **tuning(),
     }
+
+
+def tuning() -> dict[str, str]:
+    """Return what the caller's environment sets for the processes of the hot path."""
+    return {name: os.environ[name] for name in _TUNED if os.environ.get(name)}
 
 
 def replicator(settings: Settings, shard: int = 0, *, is_standbys: bool = False) -> Part:
@@ -99,6 +114,7 @@ def _publisher(
             "STREAM_URL": settings.stream_url,
             "TRADING_SHARDS": str(settings.shards),
             "TRADING_HEALTH_FILE": str(heartbeat),
+            **tuning(),
             **environment,
         },
         health=health.heartbeat(heartbeat),

@@ -2,7 +2,7 @@
 
 from infra.local import health
 from infra.local.part import Part, python_part
-from infra.local.parts.engine import RECOVERY_TIMEOUT_S, engine_environment
+from infra.local.parts.engine import RECOVERY_TIMEOUT_S, engine_environment, tuning
 from infra.local.process import ProcessRecord
 from infra.local.settings import Settings, shard_part
 
@@ -18,6 +18,7 @@ def follower(settings: Settings, shard: int = 0) -> Part:
         environment={
             "TRADING_JOURNAL": str(settings.journal_of(shard)),
             "TRADING_HEALTH_FILE": str(heartbeat),
+            **tuning(),
         },
         health=health.heartbeat(heartbeat),
         after=("build-core", shard_part("engine", shard)),
