@@ -1,4 +1,4 @@
-"""The hot path's hosts: per shard a primary and a standby on hardware that nobody shares."""
+"""The hot path's hosts: per shard a primary and a standby, no two of them on one rack."""
 
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from aws_cdk import aws_elasticloadbalancingv2_targets as targets
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from shared.streams.topology import engine_host_use
 from stacks.data import PRIVATE, DataStack
 from stacks.network import ENGINE_HEALTH_PORT, ORDER_ENTRY_PORT, NetworkStack
 from stacks.settings import StageSettings
@@ -16,8 +17,8 @@ from stacks.streaming import StreamingStack
 
 UNITS = sorted((Path(__file__).resolve().parent.parent / "infra/ec2").glob("*.service"))
 PLACED = ("trading-engine", "trading-standby")
-PUBLISHED = ("order-events", "trade-executions", "market-data", "risk-events")
 ROLES = ("primary", "standby")
+SPREAD_LIMIT = 7  # hosts of one group in one zone, says EC2
 
 
 class HotPathStack(Stack):
@@ -37,7 +38,10 @@ class HotPathStack(Stack):
         self._settings, self._network = settings, network
         self._data, self._streaming = data, streaming
         self._public_key = f"/trading/{settings.stage}/engine/public-key"
-        # Primary and standby never share a rack.
+        # Primary and standby are in two zones, and the shards of a zone on a rack each. A spread
+        # group takes no dedicated instances: metal ones, as in production, are whole hosts anyway.
+        if settings.shards > SPREAD_LIMIT:
+            raise ValueError(f"{settings.shards} shards: a zone spreads {SPREAD_LIMIT} hosts")
         self._placement = ec2.PlacementGroup(
             self, "Placement", strategy=ec2.PlacementGroupStrategy.SPREAD
         )
@@ -100,7 +104,7 @@ class HotPathStack(Stack):
 
     def _host(self, shard: int, role: str) -> ec2.Instance:
         settings = self._settings
-        host = ec2.Instance(
+        return ec2.Instance(
             self,
             f"Engine{shard}{role.title()}",
             instance_name=f"trading-{settings.stage}-engine-{shard}-{role}",
@@ -130,41 +134,16 @@ class HotPathStack(Stack):
                 )
             ],
         )
-        host.instance.tenancy = "dedicated"
-        return host
 
     def _role(self, shard: int, role: str) -> iam.Role:
         settings = self._settings
-        topics = (*PUBLISHED, f"hotpath-journal.{shard}", f"hotpath-beats.{shard}")
         statements = {
             "TokenKey": (
                 ["ssm:GetParameter"],
                 [self.format_arn(service="ssm", resource=f"parameter{self._public_key}")],
             ),
             "Release": (["s3:GetObject"], [f"arn:aws:s3:::{settings.release_bucket}/wheels/*"]),
-            "Stream": (
-                ["kafka-cluster:Connect", "kafka-cluster:WriteDataIdempotently"],
-                [self._streaming.cluster.attr_arn],
-            ),
-            "Topics": (
-                [
-                    "kafka-cluster:DescribeTopic",
-                    "kafka-cluster:ReadData",
-                    "kafka-cluster:WriteData",
-                ],
-                [self._streaming.topic_arn(topic) for topic in topics],
-            ),
-            "Fencing": (
-                [
-                    "kafka-cluster:AlterTransactionalId",
-                    "kafka-cluster:DescribeTransactionalId",
-                ],
-                [
-                    self._streaming.transactional_id_arn(writer)
-                    for writer in (f"publisher-{shard}", f"hotpath-journal.{shard}.*")
-                ],
-            ),
-        }
+        } | self._streaming.rights(engine_host_use(shard))
         return iam.Role(
             self,
             f"Role{shard}{role.title()}",

@@ -10,6 +10,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import cloudformation_include as include
 from constructs import Construct
 
+from shared.streams.topology import settlement_use
 from stacks.data import DataStack
 from stacks.hotpath import HotPathStack
 from stacks.network import NetworkStack
@@ -26,7 +27,6 @@ POLL_CLUSTER = [
 ]
 POLL_TOPIC = ["kafka-cluster:DescribeTopic", "kafka-cluster:ReadData"]
 POLL_GROUP = ["kafka-cluster:AlterGroup", "kafka-cluster:DescribeGroup"]
-PUBLISH = [*POLL_TOPIC, "kafka-cluster:WriteData"]
 
 
 class ServerlessStack(Stack):
@@ -87,16 +87,11 @@ class ServerlessStack(Stack):
         )
 
     def _let_settlement_publish(self) -> None:
+        rights = self._streaming.rights(settlement_use())
         self._grant(
             "SettlementPublishes",
             "SettlementTaskFunction",
-            {
-                self._streaming.cluster.attr_arn: [
-                    "kafka-cluster:Connect",
-                    "kafka-cluster:WriteDataIdempotently",
-                ],
-                self._streaming.topic_arn("settlement-events"): PUBLISH,
-            },
+            {arn: actions for actions, arns in rights.values() for arn in arns},
         )
 
     def _grant(self, name: str, function: str, actions: dict[str, list[str]]) -> None:

@@ -10,9 +10,8 @@ from aws_cdk import aws_msk as msk
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
-from shared.streams.journal_settings import BEAT_SETTINGS, JOURNAL_SETTINGS
 from shared.streams.kafka_brokers import WITH_IAM
-from shared.wire.stream_events import partition_counts
+from shared.streams.topology import Use, all_topics
 from stacks.data import DataStack
 from stacks.network import NetworkStack
 from stacks.settings import StageSettings
@@ -33,22 +32,15 @@ BROKER_PROPERTIES = {
 
 
 def topics(shards: int) -> dict[str, dict[str, object]]:
-    """Return every topic with its partitions and settings: the public five, and each shard's own.
-
-    A shard's journal has records of any length and is kept for good; its beats for an hour.
-    """
-    found: dict[str, dict[str, object]] = {
-        topic: {"partitions": count, "replication_factor": REPLICATION_FACTOR}
-        for topic, count in partition_counts(shards).items()
+    """Return every topic of the platform with its partitions and settings."""
+    return {
+        topic.name: {
+            "partitions": topic.partitions,
+            "replication_factor": REPLICATION_FACTOR,
+            "config": topic.settings,
+        }
+        for topic in all_topics(shards)
     }
-    for shard in range(shards):
-        for name, settings in (("journal", JOURNAL_SETTINGS), ("beats", BEAT_SETTINGS)):
-            found[f"hotpath-{name}.{shard}"] = {
-                "partitions": 1,
-                "replication_factor": REPLICATION_FACTOR,
-                "config": settings,
-            }
-    return found
 
 
 class StreamingStack(Stack):
@@ -140,6 +132,31 @@ class StreamingStack(Stack):
             install_latest_aws_sdk=False,
             policy=custom_resources.AwsCustomResourcePolicy.from_statements([allowed]),
         ).get_response_field("BootstrapBrokerStringSaslIam")
+
+    def rights(self, use: Use) -> dict[str, tuple[list[str], list[str]]]:
+        """Return what a fenced writer and reader may do: per policy its actions and resources."""
+        return {
+            "Stream": (
+                ["kafka-cluster:Connect", "kafka-cluster:WriteDataIdempotently"],
+                [self.cluster.attr_arn],
+            ),
+            "Topics": (
+                [
+                    "kafka-cluster:DescribeTopic",
+                    "kafka-cluster:ReadData",
+                    "kafka-cluster:WriteData",
+                ],
+                [self.topic_arn(topic) for topic in use.topics],
+            ),
+            "Fencing": (
+                ["kafka-cluster:AlterTransactionalId", "kafka-cluster:DescribeTransactionalId"],
+                [self.transactional_id_arn(writer) for writer in use.transactional_ids],
+            ),
+            "Groups": (
+                ["kafka-cluster:DescribeGroup"],
+                [self.group_arn(group) for group in use.groups],
+            ),
+        }
 
     def topic_arn(self, topic: str) -> str:
         """Return the ARN that IAM knows a topic by."""

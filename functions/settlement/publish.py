@@ -7,6 +7,7 @@ import msgspec
 from shared.ports.event_stream import EventStream, Message, TopicPartition
 from shared.postgres.pool import PoolSource
 from shared.postgres.unit_of_work import UnitOfWork
+from shared.streams.topology import SETTLEMENT_WRITER
 from shared.wire.stream_events import (
     PARTITIONS,
     SETTLEMENT_EVENTS,
@@ -14,7 +15,6 @@ from shared.wire.stream_events import (
     partition_of,
 )
 
-WRITER_ID: Final = "settlement"
 _PAGE: Final = 500
 
 _UNPUBLISHED: Final = """
@@ -41,7 +41,7 @@ def publish_events(source: PoolSource, stream: EventStream) -> int:
     each partition tells how far it came. Epochs shut out an older run that is still going.
     """
     stream.ensure_topics({SETTLEMENT_EVENTS: PARTITIONS[SETTLEMENT_EVENTS]})
-    writer = stream.writer(WRITER_ID, _next_epoch(source))
+    writer = stream.writer(SETTLEMENT_WRITER, _next_epoch(source))
     try:
         published = _stored_up_to(stream)
         count = 0

@@ -31,8 +31,8 @@ from shared.streams.kafka_connection import (
     stored,
     translated,
 )
-from shared.streams.kafka_epochs import EPOCH_TOPIC
 from shared.streams.kafka_writer import KafkaStreamWriter
+from shared.streams.topology import WRITER_EPOCHS, Topic
 
 _FETCH_WAIT_MS: Final = 1_000
 _REACHABLE_TIMEOUT_S: Final = 1.0
@@ -48,8 +48,7 @@ class KafkaEventStream:
         self._lock = threading.Lock()
 
     def ensure_topics(self, partitions: Mapping[str, int]) -> None:
-        # -1: as many replicas as the cluster's default says.
-        self.create(NewTopic(topic, count, -1) for topic, count in partitions.items())
+        self.create(Topic(topic, count) for topic, count in partitions.items())
         found = self._lookup.topics()
         for topic, wanted in partitions.items():
             if found.get(topic) != wanted:
@@ -68,7 +67,7 @@ class KafkaEventStream:
         return self._lookup.read(partition, offset)
 
     def writer(self, writer_id: str, epoch: int) -> KafkaStreamWriter:
-        self.create([NewTopic(EPOCH_TOPIC, 1, -1, config={"cleanup.policy": "compact"})])
+        self.create([WRITER_EPOCHS])
         return KafkaStreamWriter(self, self._brokers, self._lookup, writer_id, epoch)
 
     def reader(
@@ -111,14 +110,16 @@ class KafkaEventStream:
                 self._partitions[topic] = found[topic]
             return self._partitions[topic]
 
-    def create(self, topics: Iterable[NewTopic]) -> None:
+    def create(self, topics: Iterable[Topic]) -> None:
         """Create those of the topics that do not exist, and wait until they can be used."""
         existing = self._lookup.topics()
-        missing = [topic for topic in topics if topic.topic not in existing]
+        missing = [topic for topic in topics if topic.name not in existing]
         if not missing:
             return
         admin = new_admin(self._brokers)
-        futures = admin.create_topics(missing, request_timeout=CALL_TIMEOUT_S)
+        # -1: as many replicas as the cluster's default says.
+        asked = [NewTopic(it.name, it.partitions, -1, config=it.settings) for it in missing]
+        futures = admin.create_topics(asked, request_timeout=CALL_TIMEOUT_S)
         for future in futures.values():
             try:
                 future.result(timeout=CALL_TIMEOUT_S)
@@ -126,8 +127,8 @@ class KafkaEventStream:
                 if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                     raise port_error(error.args[0]) from error
         for topic in missing:
-            for number in range(topic.num_partitions):
-                self._wait_until_led(TopicPartition(topic.topic, number))
+            for number in range(topic.partitions):
+                self._wait_until_led(TopicPartition(topic.name, number))
 
     def _wait_until_led(self, partition: TopicPartition) -> None:
         """A partition exists before a broker leads it, and can be used only then."""

@@ -20,6 +20,7 @@ from shared.ports.event_stream import (
     UnknownTopic,
 )
 from shared.streams.kafka_brokers import Brokers
+from shared.streams.topology import LOOKUP_GROUP
 
 CALL_TIMEOUT_S: Final = 10.0
 _READ_LAST_WINDOW: Final = 16
@@ -176,7 +177,7 @@ class Lookup:
     def __init__(self, brokers: Brokers) -> None:
         self._lock = threading.Lock()
         self._brokers = brokers
-        self._settings = consumer_settings(brokers, "lookup") | {"fetch.wait.max.ms": 10}
+        self._settings = consumer_settings(brokers, LOOKUP_GROUP) | {"fetch.wait.max.ms": 10}
         self._consumer = new_consumer(self._settings)  # for metadata; never assigned
         uncommitted = {"isolation.level": "read_uncommitted"}
         self._uncommitted = new_consumer(self._settings | uncommitted)  # likewise

@@ -10,8 +10,9 @@ import msgspec
 
 from shared.ports.event_stream import TopicPartition
 from shared.streams.kafka_connection import Lookup
+from shared.streams.topology import WRITER_EPOCHS
 
-EPOCH_TOPIC: Final = "writer-epochs"
+EPOCH_TOPIC: Final = WRITER_EPOCHS.name
 
 
 class WriterEpoch(msgspec.Struct, frozen=True):

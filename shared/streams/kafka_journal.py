@@ -14,11 +14,9 @@ from typing import Any, Final
 
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, Producer
 from confluent_kafka import Message as Delivered
-from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined]
 
 from shared.ports.event_stream import StreamUnavailable, TopicPartition, WriterFenced
 from shared.ports.journal_topic import CopiedRecord
-from shared.streams.journal_settings import BEAT_SETTINGS, JOURNAL_SETTINGS, MAX_MESSAGE_BYTES
 from shared.streams.kafka import KafkaEventStream, KafkaStreamReader
 from shared.streams.kafka_brokers import Brokers
 from shared.streams.kafka_connection import (
@@ -29,6 +27,12 @@ from shared.streams.kafka_connection import (
     new_producer,
     port_error,
     translated,
+)
+from shared.streams.topology import (
+    JOURNAL_GROUP,
+    MAX_MESSAGE_BYTES,
+    beats_topic,
+    journal_topic,
 )
 
 IDS: Final = 3
@@ -44,8 +48,8 @@ class KafkaJournalTopic:
 
     def __init__(self, brokers: Brokers, shard: int) -> None:
         self._brokers = brokers
-        self._journal = TopicPartition(f"hotpath-journal.{shard}", 0)
-        self._beats = TopicPartition(f"hotpath-beats.{shard}", 0)
+        self._topics = (journal_topic(shard), beats_topic(shard))
+        self._journal, self._beats = (TopicPartition(topic.name, 0) for topic in self._topics)
         self._lookup = Lookup(brokers)
         self._stream = KafkaEventStream(brokers, self._lookup)
         self._beater: Producer | None = None
@@ -53,12 +57,7 @@ class KafkaJournalTopic:
         self._lock = threading.Lock()
 
     def ensure(self) -> None:
-        self._stream.create(
-            [
-                NewTopic(self._journal.topic, 1, -1, config=JOURNAL_SETTINGS),
-                NewTopic(self._beats.topic, 1, -1, config=BEAT_SETTINGS),
-            ]
-        )
+        self._stream.create(self._topics)
 
     def prepare(self) -> None:
         with self._lock:
@@ -233,7 +232,7 @@ class KafkaJournalReader:
 
     def __init__(self, brokers: Brokers, partition: TopicPartition, offset: int) -> None:
         self._partition = partition
-        self._reader = KafkaStreamReader(brokers, "journal", [partition], _FETCH_WAIT_MS)
+        self._reader = KafkaStreamReader(brokers, JOURNAL_GROUP, [partition], _FETCH_WAIT_MS)
         self._reader.seek(partition, offset)
 
     def poll(self, max_records: int, timeout_ms: int) -> list[CopiedRecord]:

@@ -4,11 +4,15 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hotpath.runtime.publisher.resume import TOPICS
 from infra.bootstrap import ROOT
+from shared.streams.topology import all_topics
 from shared.wire.stream_events import PARTITIONS
 
 aws_cdk = pytest.importorskip("aws_cdk", reason="the cdk extra is not installed (make synth)")
@@ -170,8 +174,50 @@ def test_the_topics_are_those_of_the_code(templates: dict[str, Template]) -> Non
     (parameter,) = templates["streaming"].find_resources("AWS::SSM::Parameter").values()
     topics = json.loads(parameter["Properties"]["Value"])
     assert {name: topics[name]["partitions"] for name in PARTITIONS} == PARTITIONS
-    assert set(topics) - set(PARTITIONS) == {"hotpath-journal.0", "hotpath-beats.0"}
+    assert topics.keys() == {topic.name for topic in all_topics(PRODUCTION.shards)}
     assert topics["hotpath-journal.0"]["config"]["retention.ms"] == "-1"
+    assert topics["writer-epochs"]["config"] == {"cleanup.policy": "compact"}
+
+
+def rights_of(documents: list[dict[str, Any]]) -> set[tuple[str, str, str]]:
+    """Return what policies allow at Kafka: action, kind of resource, its name."""
+    found = set()
+    for document in documents:
+        for statement in document["Statement"]:
+            resources = statement["Resource"]
+            for resource in resources if isinstance(resources, list) else [resources]:
+                text = json.dumps(resource)
+                named = re.search(r"(topic|group|transactional-id)/.*/([^/\"]+)\"", text)
+                actions = statement["Action"]
+                for action in actions if isinstance(actions, list) else [actions]:
+                    found.add((action.partition(":")[2], *(named.groups() if named else ("", ""))))
+    return found
+
+
+def test_an_engines_host_may_use_what_its_processes_use(templates: dict[str, Template]) -> None:
+    roles = templates["hotpath"].find_resources("AWS::IAM::Role")
+    hosts = [it["Properties"] for name, it in roles.items() if name.startswith("Role0")]
+    assert len(hosts) == 2
+    for host in hosts:
+        rights = rights_of([policy["PolicyDocument"] for policy in host["Policies"]])
+        for topic in (*TOPICS, "writer-epochs", "hotpath-journal.0", "hotpath-beats.0"):
+            for action in ("DescribeTopic", "ReadData", "WriteData"):
+                assert (action, "topic", topic) in rights
+        for writer in ("publisher-0", "hotpath-journal.0.*"):
+            assert ("AlterTransactionalId", "transactional-id", writer) in rights
+        assert {right[2] for right in rights if right[1] == "group"} == {"lookup", "journal"}
+        assert ("WriteData", "topic", "settlement-events") not in rights
+
+
+def test_settlement_may_publish_as_a_fenced_writer(templates: dict[str, Template]) -> None:
+    policies = templates["serverless"].find_resources("AWS::IAM::Policy")
+    rights = rights_of([policies["SettlementPublishesPolicy"]["Properties"]["PolicyDocument"]])
+    for topic in ("settlement-events", "writer-epochs"):
+        assert ("WriteData", "topic", topic) in rights
+    assert ("AlterTransactionalId", "transactional-id", "settlement") in rights
+    assert ("DescribeGroup", "group", "lookup") in rights
+    assert ("WriteDataIdempotently", "", "") in rights
+    assert ("WriteData", "topic", "order-events") not in rights
 
 
 def test_engines_have_their_hardware_and_their_journal_volume(
@@ -183,12 +229,19 @@ def test_engines_have_their_hardware_and_their_journal_volume(
     assert len(zones) == 2  # primary and standby do not fall together
     for host in hosts.values():
         properties = host["Properties"]
-        assert properties["Tenancy"] == "dedicated"
         assert "PlacementGroupName" in properties
+        assert "Tenancy" not in properties  # EC2 spreads no dedicated instances
+        assert ".metal" in properties["InstanceType"]  # a host of its own all the same
         (volume,) = properties["BlockDeviceMappings"]
         assert volume["Ebs"]["VolumeType"] == "io2"
         assert volume["Ebs"]["Encrypted"] is True
         assert volume["Ebs"]["DeleteOnTermination"] is False
+
+
+def test_a_zone_spreads_no_more_than_seven_hosts(tmp_path: Path) -> None:
+    app = aws_cdk.App(outdir=str(tmp_path))
+    with pytest.raises(ValueError, match="8 shards"):
+        Platform(app, replace(PRODUCTION, shards=8), account="111111111111")
 
 
 def test_the_engine_is_started_by_the_unit_of_the_repository(

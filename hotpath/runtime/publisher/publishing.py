@@ -25,6 +25,7 @@ from hotpath.runtime.publisher.resume import (
     save_checkpoint,
 )
 from shared.ports.event_stream import EventStream, Message, StreamWriter
+from shared.streams.topology import publisher_id
 from shared.wire.stream_events import partition_counts
 
 log = logging.getLogger("publisher")
@@ -78,7 +79,7 @@ class Publisher:
         """
         self._stream.ensure_topics({topic: self._counts[topic] for topic in TOPICS})
         epoch = next_epoch(self._journal, self._status.epoch)
-        self._writer = self._stream.writer(f"publisher-{self._shard}", epoch)
+        self._writer = self._stream.writer(publisher_id(self._shard), epoch)
         try:
             self._resume = Resume(self._stream, self._journal, shard=self._shard)
         except BaseException:
