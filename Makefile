@@ -24,11 +24,11 @@ down: setup ## stop what `make up` started
 status: setup ## show the health of every part
 	@$(BIN)/trading status
 
-test: setup ## run all tests, the core's own both interpreted and compiled
-	@$(BIN)/python -m infra.run_tests -- $(PYTEST_ARGS)
+test: setup ## run all tests, the core's own both interpreted and compiled: JOBS=1 one by one
+	@$(BIN)/python -m infra.run_tests $(if $(JOBS),--jobs $(JOBS)) -- $(PYTEST_ARGS)
 
 test-%: setup ## run one level of tests, for example `make test-unit`
-	@$(BIN)/python -m pytest tests/$* $(PYTEST_ARGS)
+	@$(BIN)/python -m infra.supervise $(BIN)/python -m pytest tests/$* $(PYTEST_ARGS)
 
 test-kafka-outages: setup ## kill a real Kafka broker under writers, for minutes
 	@KAFKA_OUTAGES=1 $(BIN)/python -m pytest tests/contract -m repeated_outages $(PYTEST_ARGS)
