@@ -80,6 +80,10 @@ class WriterFenced(StreamError):
     """A writer of a higher epoch, or a later one of the same, took over; this one must stop."""
 
 
+class WriterForgotten(StreamError):
+    """The stream does not know this writer any more: it came back without its data. Open again."""
+
+
 class StreamWriter(Protocol):
     """The one writer of a writer id; used by one thread at a time."""
 

@@ -23,6 +23,7 @@ from shared.ports.event_stream import (
     TopicPartition,
     UnknownTopic,
     WriterFenced,
+    WriterForgotten,
 )
 from shared.streams.batches import by_partition, not_yet_stored
 from shared.streams.entry_codec import decode_entry, encode_entries
@@ -42,9 +43,12 @@ redis.call('HSET', KEYS[1], ARGV[1], ARGV[2] .. ':' .. ARGV[3])
 return 1
 """
 
-# Returns {status, end offset}: OK, MOVED (the batch does not start at the end) or FENCED.
+# Returns {status, end offset}: OK, MOVED (the batch does not start at the end), FENCED, or
+# FORGOTTEN (there is no writer of that name).
 _APPEND: Final = """
-if redis.call('HGET', KEYS[2], ARGV[1]) ~= ARGV[2] then return {'FENCED', 0} end
+local writer = redis.call('HGET', KEYS[2], ARGV[1])
+if not writer then return {'FORGOTTEN', 0} end
+if writer ~= ARGV[2] then return {'FENCED', 0} end
 local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
 local finish = 0
 if #last > 0 then finish = tonumber(string.match(last[1][1], '^%d+')) end
@@ -246,6 +250,8 @@ class RedisStreamWriter:
         statuses = {status for status, _ in self._stream.execute_all(scripts)} if scripts else set()
         if b"FENCED" in statuses:
             raise WriterFenced(f"writer {self._writer_id} was opened again elsewhere")
+        if b"FORGOTTEN" in statuses:
+            raise WriterForgotten(f"the stream knows no writer {self._writer_id} any more")
         return b"MOVED" not in statuses
 
 

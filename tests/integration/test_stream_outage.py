@@ -122,3 +122,20 @@ def test_orders_go_on_up_to_the_bound_then_wait_for_the_stream_and_cancels_never
     wait_until_published(engine, stream)
     assert stored(stream) == expected(engine)
     stream.close()
+
+
+def test_a_stream_that_comes_back_empty_is_filled_again_by_the_same_publisher(
+    engine: EngineProcess, publisher: PublisherProcess, stream_redis_server: Server
+) -> None:
+    publisher.start()
+    stream = open_stream(stream_redis_server.url)
+    stream.ensure_topics({topic: PARTITIONS[topic] for topic in TOPICS})
+    with engine.client() as client:
+        client.submit(limit_order(1, 1, r.BUY, 100, 5))
+        wait_until_published(engine, stream)
+        redis_client.Redis.from_url(stream_redis_server.url).flushall()
+        stream.ensure_topics({topic: PARTITIONS[topic] for topic in TOPICS})
+        client.submit(limit_order(1, 2, r.BUY, 100, 5))
+        wait_until_published(engine, stream)
+    assert stored(stream) == expected(engine)
+    stream.close()

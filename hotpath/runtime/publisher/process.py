@@ -12,7 +12,12 @@ from hotpath.runtime.journal.status_file import StatusFile
 from hotpath.runtime.journal.wake import Sleeper
 from hotpath.runtime.metrics import PublisherMetrics
 from hotpath.runtime.publisher.publishing import Publisher
-from shared.ports.event_stream import StreamUnavailable, WriterFenced
+from shared.ports.event_stream import (
+    EventStream,
+    StreamUnavailable,
+    WriterFenced,
+    WriterForgotten,
+)
 from shared.streams import open_stream
 from shared.wire.journal import JournalError
 
@@ -57,13 +62,10 @@ class PublisherProcess:
             return 0
         self._waits_for = "the event stream"
         stream = open_stream(self._config.stream_url)
-        faults = Faults(self._config.fault)
-        publisher = Publisher(
-            self._config.journal, stream, status, faults, self._metrics, self._config.shards
-        )
         sleeper = Sleeper(self._config.journal)
         try:
-            self._follow(publisher, status, sleeper)
+            while not self._stopping:
+                self._follow_anew(stream, status, sleeper)
         except WriterFenced as error:
             log.error("another publisher took over: %s", error)
             return 3
@@ -71,12 +73,25 @@ class PublisherProcess:
             log.critical("the journal cannot be read: %s", error)
             return 1
         finally:
-            publisher.close()
             sleeper.close()
             stream.close()
             self._status = None
             status.close()
         return 0
+
+    def _follow_anew(self, stream: EventStream, status: StatusFile, sleeper: Sleeper) -> None:
+        """Publish until told to stop, or until the stream comes back without its data."""
+        faults = Faults(self._config.fault)
+        publisher = Publisher(
+            self._config.journal, stream, status, faults, self._metrics, self._config.shards
+        )
+        try:
+            self._follow(publisher, status, sleeper)
+        except WriterForgotten as error:
+            log.warning("the stream has lost what it held: it is filled again: %s", error)
+            time.sleep(_FIRST_BACKOFF_S)
+        finally:
+            publisher.close()
 
     def _wait_for_engine(self) -> StatusFile | None:
         while not self._stopping:
