@@ -18,7 +18,7 @@ Recovery of a writer that restarts
        the beginning. Order within a partition makes this exact: no gap, no duplicate.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -100,6 +100,14 @@ class StreamWriter(Protocol):
             Nothing was stored.
         StreamUnavailable
             The stream cannot be reached; some messages may be stored. Repeat the call.
+        """
+        ...
+
+    def publish_parts(self, parts: Iterable[Sequence[Message]]) -> None:
+        """Do what `publish` of all parts together does.
+
+        A part may be on its way already while the next one is asked for. When `parts` raises, some
+        messages may be stored. To repeat after StreamUnavailable, publish all of the messages.
         """
         ...
 

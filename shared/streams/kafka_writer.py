@@ -1,7 +1,8 @@
 """The Kafka writer: one transaction per publish, fenced by Kafka and by the epoch that it keeps."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, Final, Protocol
 
 from confluent_kafka import KafkaError, Producer
@@ -77,18 +78,14 @@ class KafkaStreamWriter:
         self._open()
 
     def publish(self, messages: Sequence[Message]) -> None:
-        batches = by_partition(messages)
-        self._stream.require(list(batches))
-        for partition in batches:
-            if partition not in self._base:
-                self._base[partition] = self._stream.end_offset(partition)
+        batches = self._grouped(messages)
         doubtful = self._doubtful & batches.keys()
         self._doubtful.update(batches)
         for _ in range(_TAKE_OVER_ATTEMPTS):
             producer = self._open()
             ends, missing = self._missing(batches, doubtful)
             try:
-                self._commit(producer, missing)
+                self._commit(producer, [missing])
             except Fenced:
                 doubtful = set(batches)
                 continue
@@ -98,10 +95,42 @@ class KafkaStreamWriter:
             return
         raise StreamUnavailable(f"writer {self._writer_id} is fenced again and again")
 
+    def publish_parts(self, parts: Iterable[Sequence[Message]]) -> None:
+        parts = iter(parts)
+        taken: list[Message] = []
+        if not self._doubtful:
+            try:
+                self._commit(self._open(), self._begun(parts, taken))
+            except Fenced:
+                taken += chain.from_iterable(parts)  # `publish` finds out whether wrongly
+            else:
+                for partition in self._doubtful:
+                    self._base[partition] = self._delivered[partition]
+                self._doubtful.clear()
+                return
+        self.publish([*taken, *chain.from_iterable(parts)])
+
     def close(self) -> None:
         self._drop()
 
     # --- the messages ---------------------------------------------------------------------------
+
+    def _begun(self, parts: Iterable[Sequence[Message]], taken: list[Message]) -> Iterator[Batches]:
+        """Yield the parts by partition, noted as taken and as perhaps stored."""
+        for part in parts:
+            taken += part
+            batches = self._grouped(part)
+            self._doubtful.update(batches)
+            yield batches
+
+    def _grouped(self, messages: Sequence[Message]) -> Batches:
+        """Return the messages by partition; from now on it is known where each begins."""
+        batches = by_partition(messages)
+        self._stream.require(list(batches))
+        for partition in batches:
+            if partition not in self._base:
+                self._base[partition] = self._stream.end_offset(partition)
+        return batches
 
     def _missing(
         self, batches: Mapping[TopicPartition, list[Message]], doubtful: set[TopicPartition]
@@ -118,7 +147,7 @@ class KafkaStreamWriter:
                 missing[partition] = batch
         return ends, missing
 
-    def _commit(self, producer: Producer, batches: Batches) -> None:
+    def _commit(self, producer: Producer, parts: Iterable[Batches]) -> None:
         """Store all messages in one transaction; whatever fails, the producer is dropped.
 
         A transaction is decided before its markers are written. A broker that is killed in between
@@ -127,17 +156,16 @@ class KafkaStreamWriter:
         """
         self._delivered.clear()
         self._delivery_error = None
-        if not batches:
-            return
         try:
             with translated():
-                producer.begin_transaction()
-                for partition, batch in batches.items():
-                    self._produce(producer, partition, batch)
-                    producer.poll(0)
-                    if self._delivery_error is not None:
-                        raise port_error(self._delivery_error)
-                producer.commit_transaction(CALL_TIMEOUT_S)
+                has_begun = False
+                for batches in parts:
+                    if batches and not has_begun:
+                        producer.begin_transaction()
+                        has_begun = True
+                    self._queue(producer, batches)
+                if has_begun:
+                    producer.commit_transaction(CALL_TIMEOUT_S)
             self._lookup.wait_until_visible(self._delivered)
         except BufferError as error:
             self._drop()
@@ -145,6 +173,13 @@ class KafkaStreamWriter:
         except BaseException:
             self._drop()
             raise
+
+    def _queue(self, producer: Producer, batches: Batches) -> None:
+        for partition, batch in batches.items():
+            self._produce(producer, partition, batch)
+            producer.poll(0)
+            if self._delivery_error is not None:
+                raise port_error(self._delivery_error)
 
     def _produce(
         self, producer: Producer, partition: TopicPartition, batch: Sequence[Message]
@@ -222,7 +257,7 @@ class KafkaStreamWriter:
 
     def _record_identity(self, producer: Producer) -> None:
         record = Message(EPOCH_TOPIC, 0, self._writer_id.encode(), self._identity.encode())
-        self._commit(producer, {TopicPartition(EPOCH_TOPIC, 0): [record]})
+        self._commit(producer, [{TopicPartition(EPOCH_TOPIC, 0): [record]}])
         self._recorded = True
 
     def _new_producer(self) -> Producer:

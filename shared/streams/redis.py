@@ -13,6 +13,7 @@ before it answers (`appendfsync always`).
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, Final
 
 from shared.ports.event_stream import (
@@ -25,7 +26,7 @@ from shared.ports.event_stream import (
     WriterFenced,
     WriterForgotten,
 )
-from shared.streams.batches import by_partition, not_yet_stored
+from shared.streams.batches import Batches, by_partition, not_yet_stored
 from shared.streams.entry_codec import decode_entry, encode_entries
 from shared.streams.redis_connection import RedisConnection
 
@@ -35,6 +36,8 @@ _BYTES_PER_SCRIPT: Final = 1 << 20
 _ENTRIES_PER_READ: Final = 5_000
 _BLOCK_SLICE_MS: Final = 5_000
 _PUBLISH_ATTEMPTS: Final = 5
+
+_Script = Sequence[Any]
 
 _OPEN_WRITER: Final = """
 local current = redis.call('HGET', KEYS[1], ARGV[1])
@@ -203,10 +206,7 @@ class RedisStreamWriter:
             raise WriterFenced(f"writer {writer_id} was opened with an epoch above {epoch}")
 
     def publish(self, messages: Sequence[Message]) -> None:
-        batches = by_partition(messages)
-        self._stream.require(batches)
-        unseen = [partition for partition in batches if partition not in self._base]
-        self._base.update(self._stream.end_offsets(unseen))
+        batches = self._grouped(messages)
         doubtful = self._doubtful & batches.keys()
         self._doubtful.update(batches)
         for _ in range(_PUBLISH_ATTEMPTS):
@@ -214,13 +214,24 @@ class RedisStreamWriter:
                 partition: self._missing(partition, batch, partition in doubtful)
                 for partition, batch in batches.items()
             }
-            if self._append(places):
+            if self._append(self._scripts(places)):
                 for partition, (first_offset, missing) in places.items():
                     self._base[partition] = first_offset + len(missing)
                 self._doubtful.difference_update(batches)
                 return
             doubtful = set(batches)
         raise StreamError(f"writer {self._writer_id}: other writers append to its partitions")
+
+    def publish_parts(self, parts: Iterable[Sequence[Message]]) -> None:
+        parts = iter(parts)
+        taken: list[Message] = []
+        if not self._doubtful:
+            ends: dict[TopicPartition, int] = {}
+            if self._append(self._begun(parts, taken, ends)):
+                self._base.update(ends)
+                self._doubtful.clear()
+                return
+        self.publish([*taken, *chain.from_iterable(parts)])
 
     def close(self) -> None:
         """Nothing to give back: connections belong to the stream."""
@@ -236,18 +247,43 @@ class RedisStreamWriter:
         end = stored[-1].offset + 1 if stored else base
         return end, not_yet_stored(stored, batch)
 
-    def _append(self, places: Mapping[TopicPartition, tuple[int, list[Message]]]) -> bool:
-        """Append the batches; return False when a partition's end was not where it belongs."""
+    def _grouped(self, messages: Sequence[Message]) -> Batches:
+        """Return the messages by partition; from now on it is known where each begins."""
+        batches = by_partition(messages)
+        self._stream.require(batches)
+        unseen = [partition for partition in batches if partition not in self._base]
+        self._base.update(self._stream.end_offsets(unseen))
+        return batches
+
+    def _begun(
+        self,
+        parts: Iterable[Sequence[Message]],
+        taken: list[Message],
+        ends: dict[TopicPartition, int],
+    ) -> Iterator[_Script]:
+        """Yield what appends the parts, noted as taken and as perhaps stored."""
+        for part in parts:
+            taken += part
+            batches = self._grouped(part)
+            self._doubtful.update(batches)
+            places = {at: (ends.get(at, self._base[at]), batch) for at, batch in batches.items()}
+            yield from self._scripts(places)
+            ends.update((at, first + len(batch)) for at, (first, batch) in places.items())
+
+    def _scripts(
+        self, places: Mapping[TopicPartition, tuple[int, list[Message]]]
+    ) -> Iterator[_Script]:
+        """Yield what appends each partition's messages from an offset on."""
         timestamp_ms = time.time_ns() // 1_000_000
-        scripts: list[Sequence[Any]] = []
         for partition, (first_offset, batch) in places.items():
             for chunk in _chunks(encode_entries(batch, timestamp_ms)):
                 owner = (self._writer_id, self._token, first_offset)
-                scripts.append(
-                    ("EVAL", _APPEND, 2, _key(partition), "writers", *owner, *chunk),
-                )
+                yield ("EVAL", _APPEND, 2, _key(partition), "writers", *owner, *chunk)
                 first_offset += len(chunk)
-        statuses = {status for status, _ in self._stream.execute_all(scripts)} if scripts else set()
+
+    def _append(self, scripts: Iterable[_Script]) -> bool:
+        """Run the scripts; return False when a partition's end was not where it belongs."""
+        statuses = {status for status, _ in self._stream.execute_all(scripts)}
         if b"FENCED" in statuses:
             raise WriterFenced(f"writer {self._writer_id} was opened again elsewhere")
         if b"FORGOTTEN" in statuses:

@@ -12,6 +12,7 @@ from shared.ports.event_stream import StreamError, StreamUnavailable
 
 _CALL_TIMEOUT_S: Final = 10
 _CONNECT_TIMEOUT_S: Final = 2
+_SEND_BYTES: Final = 64 << 10
 
 
 class RedisConnection:
@@ -37,15 +38,55 @@ class RedisConnection:
             return self._client.execute_command(*command)
 
     def execute_all(self, commands: Iterable[Sequence[Any]]) -> list[Any]:
-        """Send all commands at once and return their replies; the first error is raised."""
+        """Send each command when `commands` gives it, then return all replies.
+
+        The server works on what is sent while the next command is made; nobody waits for a reply
+        before the last one. The first reply that is an error is raised.
+        """
         with _translated():
-            pipeline = self._client.pipeline(transaction=False)
-            for command in commands:
-                pipeline.execute_command(*command)
-            return list(pipeline.execute())
+            pool = self._client.connection_pool
+            connection = pool.get_connection()
+            try:
+                replies = _replies(connection, _send(connection, commands))
+            except BaseException:
+                connection.disconnect()  # replies to come would be taken for those of others
+                raise
+            finally:
+                pool.release(connection)
+            for reply in replies:
+                if isinstance(reply, redis.ResponseError):
+                    raise reply
+        return replies
 
     def close(self) -> None:
         self._client.close()
+
+
+def _send(connection: Any, commands: Iterable[Sequence[Any]]) -> int:
+    """Send the commands, small ones together; return how many there were."""
+    count = size = 0
+    waiting: list[bytes] = []
+    for command in commands:
+        packed = connection.pack_command(*command)
+        waiting += packed
+        count += 1
+        size += sum(map(len, packed))
+        if size >= _SEND_BYTES:
+            connection.send_packed_command(waiting)
+            waiting, size = [], 0
+    if waiting:
+        connection.send_packed_command(waiting)
+    return count
+
+
+def _replies(connection: Any, count: int) -> list[Any]:
+    replies: list[Any] = []
+    for _ in range(count):
+        try:
+            replies.append(connection.read_response())
+        except redis.ResponseError as error:
+            replies.append(error)
+    return replies
 
 
 @contextmanager

@@ -5,8 +5,9 @@ from tests.support.memory_stream import MemoryBroker, MemoryStream
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from shared.ports.event_stream import (
     MAX_EPOCH,
@@ -136,6 +137,9 @@ class MemoryWriter:
                 self._store(place, batch)
         self._broker.passing("published")
         self._doubtful.clear()
+
+    def publish_parts(self, parts: Iterable[Sequence[Message]]) -> None:
+        self.publish([*chain.from_iterable(parts)])
 
     def _store(self, place: TopicPartition, batch: list[Message]) -> None:
         if self._broker.writers[self._writer_id] != self._identity:

@@ -8,7 +8,10 @@ import fcntl
 import logging
 import os
 import time
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -24,14 +27,16 @@ from hotpath.runtime.publisher.resume import (
     partitions,
     save_checkpoint,
 )
-from shared.ports.event_stream import EventStream, Message, StreamWriter
+from shared.ports.event_stream import EventStream, Message, StreamError, StreamWriter
 from shared.streams.topology import publisher_id
+from shared.wire.journal import Record
 from shared.wire.stream_events import partition_counts
 
 log = logging.getLogger("publisher")
 
 EPOCH_FILE: Final = "publisher.epoch"
 _OPENINGS: Final = 1 << 20  # of publishers, that one engine's epoch has room for
+_PART_MESSAGES: Final = 10_000  # the stream works on one part of a batch while the next is told
 
 
 @dataclass(slots=True)
@@ -109,12 +114,18 @@ class Publisher:
         StreamDiverged when the stream holds what this journal does not say.
         """
         assert self._writer is not None, "open() comes first"
-        if not self._pending.messages and not self._take_more():
-            return False
         batch = self._pending
+        parts = iter([batch.messages]) if batch.messages else self._take_more()
+        first = next(parts, None)
+        if first is None:
+            return False
         if batch.messages:
             started_ns = time.perf_counter_ns()
-            self._writer.publish(batch.messages)
+            try:
+                self._writer.publish_parts(chain([first], parts))
+            except StreamError:
+                deque(parts, maxlen=0)  # what is tried next is all of the batch
+                raise
             self._faults.at(PUBLISHED)
             self._metrics.publish_latency.add(time.perf_counter_ns() - started_ns)
             self._metrics.messages += len(batch.messages)
@@ -138,21 +149,33 @@ class Publisher:
             self._writer = None
         self._tail.close()
 
-    def _take_more(self) -> bool:
-        """Read the next batch; return whether there was anything.
+    def _take_more(self) -> Iterator[list[Message]]:
+        """Read the next batch; yield its messages in parts, all of which become pending.
 
         Not ahead of time in a thread: both need the interpreter, and change hands at a loss.
         """
+        pending, part = self._pending, []
         records = self._tail.read(self._status.durable_sequence, BATCH_BYTES)
+        is_whole = self._resume is not None  # the stream may turn out to be another journal's
         for record in records:
-            found = self._messages.of(record)
-            if self._resume is not None:
-                found = self._resume.missing(found, record.last_sequence)
-                if record.first_sequence > self._resume.last_sequence:
-                    self._resume = None
-            self._pending.messages += found
-            self._pending.last_sequence = record.last_sequence
-        return bool(records)
+            part += self._told(record)
+            pending.last_sequence = record.last_sequence
+            if len(part) >= _PART_MESSAGES and not is_whole:
+                pending.messages += part
+                yield part
+                part = []
+        if records:
+            pending.messages += part
+            yield part
+
+    def _told(self, record: Record) -> list[Message]:
+        """Return the messages about a record that are not stored."""
+        found = self._messages.of(record)
+        if self._resume is not None:
+            found = self._resume.missing(found, record.last_sequence)
+            if record.first_sequence > self._resume.last_sequence:
+                self._resume = None
+        return found
 
 
 def next_epoch(journal: Path, engine_epoch: int = 0) -> int:
