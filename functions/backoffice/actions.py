@@ -14,6 +14,7 @@ from functions.backoffice.models import (
 from shared.domain.commands import Command
 from shared.domain.ids import SOURCE_BACKOFFICE, administrative_id
 from shared.domain.reject_codes import RejectCode
+from shared.edge.problems import Problem
 from shared.edge.tracing import current_traceparent, trace_id
 from shared.ports.engine import Engine
 from shared.postgres.outbox import Outbox
@@ -35,12 +36,17 @@ class Action:
     subject: str  # a symbol, an account, a trade, or what else it is done to
     command: Callable[[int], Command]
     detail: str = ""
+    # Says why it may not be done now; in the transaction that records it, one at a time.
+    refusal: Callable[[UnitOfWork], Problem | None] = lambda uow: None
 
 
 def carry_out(
     source: PoolSource, engine: Engine, action: Action, request: ActionRequest
 ) -> ActionAnswer:
-    """Record an action and send its command; it stays PENDING while the engine is away."""
+    """Record an action and send its command; it stays PENDING while the engine is away.
+
+    Raises Problem, and records nothing, when the action may not be done now.
+    """
     action_id = _record(source, action, request)
     OUTBOX.send_pending(engine, source)
     with UnitOfWork(source) as uow:
@@ -119,6 +125,8 @@ def _code_name(code: int) -> str:
 def _record(source: PoolSource, action: Action, request: ActionRequest) -> int:
     """Store the action and its command in one transaction; return the action's id."""
     with UnitOfWork(source) as uow:
+        if problem := action.refusal(uow):
+            raise problem
         row = uow.connection.execute(
             "insert into admin.actions (action, subject, detail, operator, reason, trace_id) "
             "values (%s, %s, %s, %s, %s, %s) returning action_id",

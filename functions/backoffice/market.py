@@ -18,8 +18,12 @@ from shared.domain.market_commands import (
     TradeTerms,
     Uncross,
 )
+from shared.edge.problems import Problem
+from shared.postgres.unit_of_work import UnitOfWork
 
 ALL_INSTRUMENTS: Final = "ALL"
+END_OF_DAY: Final = "END_OF_DAY"
+DAY_LEAST_S: Final = 3_600
 _SESSIONS: Final = names.numbers(names.SESSIONS)
 _SCOPES: Final = {"ACCOUNT": r.KILL_ACCOUNT, "GROUP": r.KILL_GROUP, "FIRM": r.KILL_FIRM}
 
@@ -56,9 +60,34 @@ def uncross(instrument: Instrument, following: str) -> Action:
 
 def end_of_day(instrument: Instrument | None) -> Action:
     """Return the end of a closed instrument's day, or (None) of the engine's."""
-    number = instrument.instrument_id if instrument else 0
-    subject = instrument.symbol if instrument else ALL_INSTRUMENTS
-    return Action("END_OF_DAY", subject, lambda id_: EndOfDay(id_, number))
+    if instrument is None:
+        return Action(END_OF_DAY, ALL_INSTRUMENTS, EndOfDay, refusal=_day_has_just_ended)
+    number = instrument.instrument_id
+    return Action(END_OF_DAY, instrument.symbol, lambda id_: EndOfDay(id_, number))
+
+
+def _day_has_just_ended(uow: UnitOfWork) -> Problem | None:
+    """Refuse to end a day while the end before it waits, or within an hour of its answer.
+
+    Two ends one after the other make every engine forget all ids from before the first, and what
+    was sent by then and not heard of would be carried out again when it is repeated. Repeats come
+    every minute, so an hour is enough for them; it counts from the last engine's answer.
+    """
+    uow.connection.execute("select pg_advisory_xact_lock(hashtext('admin.end_of_day'))")
+    row = uow.connection.execute(
+        "select o.answered_at is null, o.answered_at > clock_timestamp() - %s * interval '1 s' "
+        "from admin.actions a join admin.engine_outbox o using (command_id) "
+        "where a.action = %s and a.subject = %s order by a.action_id desc limit 1",
+        (DAY_LEAST_S, END_OF_DAY, ALL_INSTRUMENTS),
+    ).fetchone()
+    if row is None or not (row[0] or row[1]):
+        return None
+    detail = "The end of the day before has not been carried out yet." if row[0] else None
+    return Problem(
+        409,
+        "trading_day_just_ended",
+        detail or "The last trading day ended within the hour: another end would forget too much.",
+    )
 
 
 def delist(instrument: Instrument) -> Action:

@@ -1,19 +1,23 @@
 """Operators' actions through Chalice's routing: sessions, the day, the kill switch."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
 import pytest
 
+from functions.backoffice import actions, market, minutely
 from functions.backoffice import app as backoffice
-from functions.backoffice import minutely
+from functions.backoffice.models import ActionRequest
 from shared.domain import records as r
-from shared.domain.commands import PlaceOrder
+from shared.domain.commands import MoveCash, PlaceOrder
 from shared.domain.extended_orders import PlaceExtendedOrder
-from shared.domain.ids import member_order_id, trade_id
+from shared.domain.ids import SOURCE_LEDGER, administrative_id, member_order_id, trade_id
+from shared.domain.market_commands import EndOfDay
 from shared.edge import settings as edge_settings
+from shared.edge.problems import Problem
 from shared.reference import instruments
 from tests.support.core_engine import START_NS, CoreEngine
 from tests.support.lambda_events import Context
@@ -125,6 +129,72 @@ def test_a_trading_day_by_hand(engine: CoreEngine) -> None:
     assert nova("delist")[1]["refusal"] == "positions_open"
     status, day = post("/market/end-of-day")
     assert (status, day["symbol"], day["engine"]) == (200, "ALL", "APPLIED")
+
+
+@pytest.fixture
+def pass_time(migrated_databases: MigratedDatabases) -> Callable[[int], None]:  # noqa: F811
+    """Return how to let minutes pass since all answers of the engine."""
+
+    def passed(minutes: int) -> None:
+        with psycopg.connect(migrated_databases.owner["core"]) as connection:
+            connection.execute(
+                "update admin.engine_outbox set answered_at = answered_at - %s * interval '1 min'",
+                (minutes,),
+            )
+
+    return passed
+
+
+def end_day() -> tuple[int, str]:
+    status, answer = post("/market/end-of-day")
+    return status, answer.get("code") or answer["engine"]
+
+
+def test_a_day_that_has_just_ended_is_not_ended_again(
+    engine: CoreEngine, pass_time: Callable[[int], None]
+) -> None:
+    deposit = MoveCash(r.DEPOSIT_CASH, administrative_id(SOURCE_LEDGER, 1 << 20), 1, 500)
+    engine.submit(deposit)  # and its answer is not heard
+    assert end_day() == (200, "APPLIED")
+    sent = len(engine.commands)
+    assert end_day() == (409, "trading_day_just_ended")
+    pass_time(59)
+    assert end_day() == (409, "trading_day_just_ended")
+    assert len(engine.commands) == sent
+    engine.submit(deposit)
+    account = engine.account(1)
+    assert account is not None and account.total_minor == 10**9 + 500  # once
+    assert nova("session", session="CLOSED")[0] == 200
+    assert nova("end-of-day")[1]["engine"] == "APPLIED"  # an instrument's own day is another matter
+    pass_time(2)
+    assert end_day() == (200, "APPLIED")
+
+
+def test_an_end_of_day_that_waits_for_the_engine_is_the_only_one(
+    engine: CoreEngine, pass_time: Callable[[int], None]
+) -> None:
+    engine.is_down = True
+    assert end_day() == (202, "PENDING")
+    pass_time(600)
+    assert end_day() == (409, "trading_day_just_ended")
+    engine.is_down = False
+    minutely.run(backoffice._source, engine, instruments(), START_NS)
+    assert end_day() == (409, "trading_day_just_ended")  # the hour begins with the answer
+    assert sum(isinstance(it, EndOfDay) for it in engine.commands) == 1
+
+
+def test_of_two_ends_of_a_day_at_once_one_is_carried_out(engine: CoreEngine) -> None:
+    def end(_number: int) -> str:
+        try:
+            action, request = market.end_of_day(None), ActionRequest(**WHO)
+            return actions.carry_out(backoffice._source, engine, action, request).engine
+        except Problem as problem:
+            return problem.code
+
+    with ThreadPoolExecutor(4) as pool:
+        found = sorted(pool.map(end, range(4)))
+    assert found == ["APPLIED", *["trading_day_just_ended"] * 3]
+    assert sum(isinstance(it, EndOfDay) for it in engine.commands) == 1
 
 
 def test_the_market_wide_halt_reaches_every_instrument(engine: CoreEngine) -> None:
