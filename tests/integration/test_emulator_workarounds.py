@@ -85,7 +85,8 @@ def fastest_ms(act: Callable[[], object], enough_ms: float) -> float:
 
     A busy machine gets up to ten seconds for one that is short enough.
     """
-    durations_ms, deadline = [], time.monotonic() + 10
+    durations_ms: list[float] = []
+    deadline = time.monotonic() + 10
     while len(durations_ms) < 5 or (min(durations_ms) > enough_ms and time.monotonic() < deadline):
         began = time.perf_counter()
         act()
