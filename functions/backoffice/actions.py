@@ -14,7 +14,6 @@ from functions.backoffice.models import (
 from shared.domain.commands import Command
 from shared.domain.ids import SOURCE_BACKOFFICE, administrative_id
 from shared.domain.reject_codes import RejectCode
-from shared.edge.problems import Problem
 from shared.edge.tracing import current_traceparent, trace_id
 from shared.ports.engine import Engine
 from shared.postgres.outbox import Outbox
@@ -36,8 +35,8 @@ class Action:
     subject: str  # a symbol, an account, a trade, or what else it is done to
     command: Callable[[int], Command]
     detail: str = ""
-    # Says why it may not be done now; in the transaction that records it, one at a time.
-    refusal: Callable[[UnitOfWork], Problem | None] = lambda uow: None
+    # Runs in the transaction that records it, with the command's id; raises Problem to refuse it.
+    before_commit: Callable[[UnitOfWork, int], None] = lambda uow, command_id: None
 
 
 def carry_out(
@@ -125,8 +124,6 @@ def _code_name(code: int) -> str:
 def _record(source: PoolSource, action: Action, request: ActionRequest) -> int:
     """Store the action and its command in one transaction; return the action's id."""
     with UnitOfWork(source) as uow:
-        if problem := action.refusal(uow):
-            raise problem
         row = uow.connection.execute(
             "insert into admin.actions (action, subject, detail, operator, reason, trace_id) "
             "values (%s, %s, %s, %s, %s, %s) returning action_id",
@@ -148,5 +145,6 @@ def _record(source: PoolSource, action: Action, request: ActionRequest) -> int:
         )
         words = action.command(command_id).words()
         OUTBOX.enqueue(uow, command_id, words, current_traceparent())
+        action.before_commit(uow, command_id)
         uow.commit()
     return action_id

@@ -19,7 +19,7 @@ class SettlementUnavailable(InfrastructureUnavailable):
 
 
 class SettlementService:
-    """Reads of the ledger and of batches, which belong to settlement's database."""
+    """The ledger, batches and amended trades, which are in settlement's database."""
 
     def ledger_balances(self, account_id: int) -> list[dict[str, Any]]:
         """Return the account's posted balances: asset, purpose and integer amount each."""
@@ -30,9 +30,17 @@ class SettlementService:
         found: dict[str, Any] | None = self._ask({"action": "batch", "batch_id": batch_id})["batch"]
         return found
 
-    def amend_trade(self, trade_id: int, corrected: dict[str, int] | None) -> dict[str, Any]:
-        """Bust a trade (None) or correct it; return the outcome, and its terms until then."""
-        return self._ask({"action": "amend_trade", "trade_id": trade_id, "corrected": corrected})
+    def ask_amendment(
+        self, amendment_id: int, trade_id: int, corrected: dict[str, int] | None
+    ) -> dict[str, Any]:
+        """Take a trade out of settlement to bust it (None) or correct it; return its terms."""
+        asked = {"amendment_id": amendment_id, "trade_id": trade_id, "corrected": corrected}
+        return self._ask({"action": "ask_amendment", **asked})
+
+    def conclude_amendment(self, amendment_id: int, trade_id: int, applied: bool) -> None:
+        """Tell what the engine said: settlement applies the amendment, or withdraws it."""
+        told = {"amendment_id": amendment_id, "trade_id": trade_id, "applied": applied}
+        self._ask({"action": "conclude_amendment", **told})
 
     def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
         payload = json.dumps({**request, "traceparent": current_traceparent()}).encode()

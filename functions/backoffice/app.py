@@ -7,17 +7,18 @@ import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import date
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, TypeVar
 
 from aws_lambda_powertools import Logger
 from chalice.app import Chalice, Request, Response
 from pydantic import BaseModel, ValidationError
 
-from functions.backoffice import actions, market, minutely
+from functions.backoffice import actions, amendments, market, minutely
 from functions.backoffice.accounts import account_answer
 from functions.backoffice.adapters import SettlementService
 from functions.backoffice.models import (
+    ActionAnswer,
     ActionRequest,
     CorrectTradeRequest,
     KillSwitchRequest,
@@ -63,7 +64,9 @@ def resend_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Do what is due every minute."""
     if event.get("ping") is True:
         return {"pong": "backoffice"}
-    report = asdict(minutely.run(_source, engine(), instruments(), time.time_ns()))
+    report = asdict(
+        minutely.run(_source, engine(), SettlementService(), instruments(), time.time_ns())
+    )
     logger.info("minutely", extra=report)
     return report
 
@@ -201,7 +204,7 @@ def set_kill_switch() -> Response:
 @route("/trades/{trade_id}/bust", "POST")
 def bust_trade(trade_id: str) -> Response:
     request = _body(ActionRequest)
-    return _carry_out(market.bust(trade_id, _amended(trade_id, None)), request)
+    return _amend(trade_id, None, partial(market.bust, trade_id), request)
 
 
 @route("/trades/{trade_id}/correct", "POST")
@@ -218,8 +221,8 @@ def correct_trade(trade_id: str) -> Response:
         "price_ticks": price_ticks,
         "quantity_lots": quantity_lots,
     }
-    trade = _amended(trade_id, corrected)
-    return _carry_out(market.correct(trade_id, trade, price_ticks, quantity_lots, request), request)
+    action_of = partial(market.correct, trade_id, corrected, request)
+    return _amend(trade_id, corrected, action_of, request)
 
 
 @route("/audit", "GET")
@@ -252,21 +255,24 @@ def _instrument(symbol: str) -> Instrument:
 
 
 def _carry_out(action: actions.Action, request: ActionRequest) -> Response:
-    answer = actions.carry_out(_source, engine(), action, request)
+    return _carried_out(actions.carry_out(_source, engine(), action, request))
+
+
+def _amend(
+    trade_id: str,
+    corrected: dict[str, int] | None,
+    action_of: Callable[[dict[str, Any]], actions.Action],
+    request: ActionRequest,
+) -> Response:
+    number = _number(trade_id, "trade_id")
+    answer = amendments.amend(
+        _source, engine(), SettlementService(), number, corrected, action_of, request
+    )
+    return _carried_out(answer)
+
+
+def _carried_out(answer: ActionAnswer) -> Response:
     return _answer(answer, 202 if answer.engine == "PENDING" else 200)
-
-
-def _amended(trade_id: str, corrected: dict[str, int] | None) -> dict[str, Any]:
-    """Amend a trade in settlement, where it must not be under way; return its terms until then."""
-    found = SettlementService().amend_trade(_number(trade_id, "trade_id"), corrected)
-    match found["outcome"]:
-        case "NOT_FOUND":
-            raise Problem(404, "trade_not_found", "There is no such trade.")
-        case "NETTED":
-            raise Problem(409, "trade_in_settlement", "Its settlement has begun.")
-        case "BUSTED":
-            raise Problem(409, "trade_busted", "The trade is busted.")
-    return found
 
 
 def _request() -> Request:

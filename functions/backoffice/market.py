@@ -61,12 +61,12 @@ def uncross(instrument: Instrument, following: str) -> Action:
 def end_of_day(instrument: Instrument | None) -> Action:
     """Return the end of a closed instrument's day, or (None) of the engine's."""
     if instrument is None:
-        return Action(END_OF_DAY, ALL_INSTRUMENTS, EndOfDay, refusal=_day_has_just_ended)
+        return Action(END_OF_DAY, ALL_INSTRUMENTS, EndOfDay, before_commit=_refuse_second)
     number = instrument.instrument_id
     return Action(END_OF_DAY, instrument.symbol, lambda id_: EndOfDay(id_, number))
 
 
-def _day_has_just_ended(uow: UnitOfWork) -> Problem | None:
+def _refuse_second(uow: UnitOfWork, command_id: int) -> None:
     """Refuse to end a day while the end before it waits, or within an hour of its answer.
 
     Two ends one after the other make every engine forget all ids from before the first, and what
@@ -77,17 +77,16 @@ def _day_has_just_ended(uow: UnitOfWork) -> Problem | None:
     row = uow.connection.execute(
         "select o.answered_at is null, o.answered_at > clock_timestamp() - %s * interval '1 s' "
         "from admin.actions a join admin.engine_outbox o using (command_id) "
-        "where a.action = %s and a.subject = %s order by a.action_id desc limit 1",
-        (DAY_LEAST_S, END_OF_DAY, ALL_INSTRUMENTS),
+        "where a.action = %s and a.subject = %s and command_id <> %s "
+        "order by a.action_id desc limit 1",
+        (DAY_LEAST_S, END_OF_DAY, ALL_INSTRUMENTS, command_id),
     ).fetchone()
     if row is None or not (row[0] or row[1]):
-        return None
-    detail = "The end of the day before has not been carried out yet." if row[0] else None
-    return Problem(
-        409,
-        "trading_day_just_ended",
-        detail or "The last trading day ended within the hour: another end would forget too much.",
-    )
+        return
+    detail = "The last trading day ended within the hour: another end would forget too much."
+    if row[0]:
+        detail = "The end of the day before has not been carried out yet."
+    raise Problem(409, "trading_day_just_ended", detail)
 
 
 def delist(instrument: Instrument) -> Action:
@@ -118,12 +117,13 @@ def bust(trade_id: str, trade: dict[str, Any]) -> Action:
 
 def correct(
     trade_id: str,
-    trade: dict[str, Any],
-    price_ticks: int,
-    quantity_lots: int,
+    corrected: dict[str, int],
     request: CorrectTradeRequest,
+    trade: dict[str, Any],
 ) -> Action:
+    """Return a trade's correction from the terms that settlement knows to those of the request."""
     number, terms = trade["instrument_id"], _terms(trade)
+    price_ticks, quantity_lots = corrected["price_ticks"], corrected["quantity_lots"]
     return Action(
         "CORRECT_TRADE",
         trade_id,

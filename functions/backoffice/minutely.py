@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from functions.backoffice.actions import OUTBOX
+from functions.backoffice.amendments import Settlement, conclude
 from shared.domain import names
 from shared.domain.ids import SOURCE_BACKOFFICE, administrative_id
 from shared.domain.market_commands import ExpireOrders, PublishIndicative
@@ -22,17 +23,26 @@ _DUE: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """How many waiting actions were answered, if orders expire, how many calls were told of."""
+    """How many waiting actions were answered, if orders expire, how many calls were told of, and
+    of how many amendments settlement."""
 
     answered: int
     expiring: bool
     calls: int
+    amended: int
 
 
-def run(source: PoolSource, engine: Engine, instruments: Instruments, time_ns: int) -> Report:
+def run(
+    source: PoolSource,
+    engine: Engine,
+    settlement: Settlement,
+    instruments: Instruments,
+    time_ns: int,
+) -> Report:
     """Do the minute's work; what the engine does not answer is done a minute later."""
     answered = len(OUTBOX.send_pending(engine, source).answers)
-    return Report(answered, _expire(source, engine, time_ns), _tell(engine, instruments))
+    expiring, calls = _expire(source, engine, time_ns), _tell(engine, instruments)
+    return Report(answered, expiring, calls, conclude(source, settlement))
 
 
 def _expire(source: PoolSource, engine: Engine, time_ns: int) -> bool:

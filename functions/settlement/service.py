@@ -49,7 +49,8 @@ class Tasks:
             "finish": self._finish,
             "balances": self._balances,
             "batch": self._batch,
-            "amend_trade": self._amend_trade,
+            "ask_amendment": self._ask_amendment,
+            "conclude_amendment": self._conclude_amendment,
         }
         if action not in tasks:
             raise ValueError(f"there is no task {action!r}")
@@ -131,11 +132,21 @@ class Tasks:
         with UnitOfWork(self.source) as uow:
             return {"batch": summaries.batch(uow, _batch_id(event))}
 
-    def _amend_trade(self, event: Answer) -> Answer:
+    def _ask_amendment(self, event: Answer) -> Answer:
         given = event.get("corrected")
         corrected = None if given is None else amendments.Corrected(**given)
+        number, trade_id = int(event["amendment_id"]), int(event["trade_id"])
         with UnitOfWork(self.source) as uow:
-            answer = amendments.amend(uow, self.instruments, int(event["trade_id"]), corrected)
+            answer = amendments.ask(uow, number, trade_id, corrected)
+            uow.commit()
+        return answer
+
+    def _conclude_amendment(self, event: Answer) -> Answer:
+        number, trade_id = int(event["amendment_id"]), int(event["trade_id"])
+        with UnitOfWork(self.source) as uow:
+            answer = amendments.conclude(
+                uow, self.instruments, number, trade_id, bool(event["applied"])
+            )
             uow.commit()
         return answer
 

@@ -37,9 +37,12 @@ _OF_HIGH_SHARD = str(trade_id(63, 1, 0))
 
 
 class Settlement:
-    """Stands for the settlement function, which has tests of its own."""
+    """Stands for the settlement function; test_trade_amendments.py has the real one."""
 
-    def amend_trade(self, trade_id: int, corrected: Any) -> dict[str, Any]:
+    def conclude_amendment(self, amendment_id: int, trade_id: int, applied: bool) -> None:
+        assert trade_id not in (404, 409, int(_OF_HIGH_SHARD)), "what was refused is no affair"
+
+    def ask_amendment(self, amendment_id: int, trade_id: int, corrected: Any) -> dict[str, Any]:
         if trade_id in (404, int(_OF_HIGH_SHARD)):
             return {"outcome": "NOT_FOUND"}
         if trade_id == 409:
@@ -47,7 +50,7 @@ class Settlement:
         terms = {"price_ticks": 1_000, "quantity_lots": 10}
         parties = {"buyer_id": 1, "seller_id": 2}
         place = {"instrument_id": NOVA, "sequence": trade_id, "index": 1}
-        return {"outcome": "AMENDED", **place, **parties, **terms}
+        return {"outcome": "AMENDING", **place, **parties, **terms}
 
 
 @pytest.fixture
@@ -66,7 +69,7 @@ def engine(
     edge_settings.forget_secrets()
     yield engine
     with psycopg.connect(migrated_databases.owner["core"]) as connection:
-        connection.execute("truncate admin.actions, admin.engine_outbox")
+        connection.execute("truncate admin.actions, admin.engine_outbox, admin.amendments")
 
 
 def post(resource: str, path: dict[str, str] | None = None, **body: Any) -> tuple[int, Any]:
@@ -178,7 +181,7 @@ def test_an_end_of_day_that_waits_for_the_engine_is_the_only_one(
     pass_time(600)
     assert end_day() == (409, "trading_day_just_ended")
     engine.is_down = False
-    minutely.run(backoffice._source, engine, instruments(), START_NS)
+    minutely.run(backoffice._source, engine, Settlement(), instruments(), START_NS)
     assert end_day() == (409, "trading_day_just_ended")  # the hour begins with the answer
     assert sum(isinstance(it, EndOfDay) for it in engine.commands) == 1
 
@@ -287,14 +290,14 @@ def test_every_minute_what_waits_is_sent_and_what_is_due_expires(
         assert nova("session", session="HALTED")[0] == 202
         engine.is_down = False
         source = migrated_databases.service["backoffice"]
-        before = minutely.run(source, engine, instruments(), far - 1)
+        before = minutely.run(source, engine, Settlement(), instruments(), far - 1)
         assert (before.answered, before.expiring) == (1, False)
         assert session(engine) == r.SESSION_HALTED
         nova("session", session="VOLATILITY_AUCTION")
-        assert minutely.run(source, engine, instruments(), far - 1).calls == 1
+        assert minutely.run(source, engine, Settlement(), instruments(), far - 1).calls == 1
         assert engine.market_data()[-1].auction is not None
         engine.step_ns = 10**15
-        assert minutely.run(source, engine, instruments(), far).expiring
+        assert minutely.run(source, engine, Settlement(), instruments(), far).expiring
         assert [order.order_id for order in engine.open_orders(1)] == [member_order_id(1, 1)]
     finally:
         with psycopg.connect(migrated_databases.owner["core"]) as connection:

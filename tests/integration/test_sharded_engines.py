@@ -8,6 +8,7 @@ import pytest
 
 from functions.backoffice import minutely
 from functions.backoffice.actions import carry_out
+from functions.backoffice.adapters import SettlementService
 from functions.backoffice.market import set_session
 from functions.backoffice.models import ActionRequest
 from shared.domain import records as r
@@ -142,11 +143,15 @@ def test_an_operator_is_told_what_each_engine_did(market: Shards, dsn: str) -> N
         halted = carry_out(lambda: dsn, client, set_session(None, "HALTED"), request)
         told = [(item.shard, item.engine) for item in halted.shards]
         assert (halted.engine, told) == ("PENDING", [(0, "APPLIED"), (1, "AWAY"), (2, "APPLIED")])
-        report = minutely.run(lambda: dsn, client, _Listed((3, 4, 5)), time_ns=10**18)
+        report = minutely.run(
+            lambda: dsn, client, SettlementService(), _Listed((3, 4, 5)), time_ns=10**18
+        )
         assert (report.answered, report.calls) == (0, 0)
     market.engines[1].start()
     with market.client() as client:
-        report = minutely.run(lambda: dsn, client, _Listed((3, 4, 5)), time_ns=10**18)
+        report = minutely.run(
+            lambda: dsn, client, SettlementService(), _Listed((3, 4, 5)), time_ns=10**18
+        )
         assert report.answered == 1
         books = [client.book(number) for number in (3, 4, 5)]
         assert [book.state for book in books if book] == [r.SESSION_HALTED] * 3
