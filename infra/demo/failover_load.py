@@ -13,6 +13,7 @@ from shared.domain.commands import (
     AddAccount,
     AddInstrument,
     CancelOrder,
+    Command,
     DepositShares,
     MoveCash,
     PlaceOrder,
@@ -22,6 +23,7 @@ from shared.wire import frames
 
 Words = Sequence[int]
 INSTRUMENT: Final = 1
+USD: Final = 840
 ACCOUNTS: Final = 4
 _WINDOW: Final = 1024
 _CHUNK: Final = 64
@@ -83,7 +85,7 @@ class Load:
 
     def _commands(self) -> Iterator[Words]:
         """Yield what makes a market, then orders around one price and cancels of earlier ones."""
-        yield from (command.words() for command in market())
+        yield from (command.words() for command in market(ACCOUNTS, 10**15, 10**9))
         dice = self._dice
         while True:
             account = dice.randint(1, ACCOUNTS)
@@ -168,18 +170,18 @@ class Load:
             raise ConnectionError("the engine refuses, or is about to end")
 
 
-def market() -> list[AddInstrument | AddAccount | MoveCash | DepositShares]:
-    """Return the commands that make one instrument and funded accounts."""
-    numbers = iter(range(1, 1_000))
+def market(accounts: int = 2, cash_minor: int = 10**12, lots: int = 10**6) -> list[Command]:
+    """Return the commands that make one instrument and funded accounts 1 … `accounts`."""
+    numbers = iter(range(1, 1_000_000))
 
     def next_id() -> int:
         return administrative_id(SOURCE_LEDGER, next(numbers))
 
-    commands: list[AddInstrument | AddAccount | MoveCash | DepositShares] = [
+    commands: list[Command] = [
         AddInstrument(
             command_id=next_id(),
             instrument_id=INSTRUMENT,
-            currency_number=840,
+            currency_number=USD,
             tick_value_minor=1,
             reference_price_ticks=10_000,
             min_price_ticks=1,
@@ -188,10 +190,10 @@ def market() -> list[AddInstrument | AddAccount | MoveCash | DepositShares]:
             collar_bps=1000,
         )
     ]
-    for account in range(1, ACCOUNTS + 1):
+    for account in range(1, accounts + 1):
         commands += [
-            AddAccount(next_id(), account, 840),
-            MoveCash(r.DEPOSIT_CASH, next_id(), account, 10**15),
-            DepositShares(next_id(), account, INSTRUMENT, 10**9),
+            AddAccount(next_id(), account, USD),
+            MoveCash(r.DEPOSIT_CASH, next_id(), account, cash_minor),
+            DepositShares(next_id(), account, INSTRUMENT, lots),
         ]
     return commands

@@ -106,7 +106,7 @@ def test_a_lost_host_loses_nothing_and_is_refused_when_it_comes_back(shard: Shar
     assert first.engine.wait(60) == 3, first.engine.log()
     assert first.replicator.wait() == 3
     assert "another engine has taken over" in first.engine.log()
-    assert shard.second.standby.poll() is None, "the new primary is not disturbed"
+    assert shard.second.standby.is_running, "the new primary is not disturbed"
 
 
 def test_a_host_that_comes_back_without_its_journal_is_refused(shard: Shard) -> None:
@@ -135,7 +135,7 @@ def test_a_primary_that_hung_halts_when_it_wakes_and_never_acknowledges(shard: S
 
 
 def test_asked_to_it_takes_over_from_a_healthy_primary(shard: Shard) -> None:
-    shard.second.standby.send_signal(signal.SIGUSR1)
+    shard.second.standby.signal(signal.SIGUSR1)
     shard.wait_taken_over()
     assert shard.first.engine.wait(60) == 1
     shard.compare()
@@ -143,23 +143,20 @@ def test_asked_to_it_takes_over_from_a_healthy_primary(shard: Shard) -> None:
 
 def test_it_does_not_replace_a_primary_that_was_stopped_in_order(shard: Shard) -> None:
     assert shard.first.engine.stop() == 0
-    wait_for(lambda: "stopped in order" in shard.second.standby_says(), "it knows")
+    wait_for(lambda: shard.second.standby.says("stopped in order"), "it knows")
     shard.first.engine.start()
     answers = shard.load.answers
     wait_for(lambda: shard.load.answers > answers, "the first host answers")
-    assert " open on " not in shard.second.standby_says()
+    assert not shard.second.standby.opened_at()
     shard.compare()
 
 
 def test_a_standby_started_anew_goes_on_and_compares_hashes(shard: Shard) -> None:
     second = shard.second
     second.standby.kill()
-    second.standby.wait()
     with engine_address() as health:
         second.spawn_standby(STANDBY_HEALTH_LISTEN=health)
-        wait_for(
-            lambda: second.standby_says().count("following the topic") == 2, "it follows again"
-        )
+        wait_for(lambda: second.standby.log().count("following the topic") == 2, "it follows again")
         wait_for(lambda: health_of(health).get("equal_hashes", 0) > 0, "a mark is compared")
         wait_for(lambda: bool(health_of(health)["has_seen_primary"]), "it knows that one lives")
         os.kill(shard.first.engine.process_id, signal.SIGKILL)

@@ -98,7 +98,7 @@ def test_a_standby_that_is_cut_off_judges_nobody_and_follows_again(hosts: Cut) -
     hosts.await_answers()
     hosts.lines[1].mend()
     hosts.await_answers()
-    assert "taking over" not in hosts.second.standby_says()
+    assert not hosts.second.standby.says("taking over")
     hosts.load.stop()
     commands = topic_commands(hosts.url, hosts.shard)
     wait_for(

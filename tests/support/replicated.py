@@ -4,9 +4,6 @@ from tests.support.replicated import Host, new_shard
 """
 
 import itertools
-import os
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -17,7 +14,8 @@ from shared.ports.journal_topic import CopiedRecord
 from shared.streams.factory import open_journal_topic
 from shared.wire.journal import JournaledCommand, decode_record
 from shared.wire.tokens import SCOPES
-from tests.support.engine import ROOT, EngineProcess, wait_for
+from tests.support.child import ChildProcess
+from tests.support.engine import EngineProcess, wait_for
 from tests.support.replicator import ReplicatorProcess
 
 _shards = itertools.count(1)
@@ -41,8 +39,7 @@ class Host:
             TRADING_MARK_MS="50",
         )
         self.replicator = ReplicatorProcess(self.engine)
-        self.standby_log = folder / "standby.log"
-        self._standby: subprocess.Popen[bytes] | None = None
+        self.standby = ChildProcess("hotpath.runtime.standby", folder / "standby.log")
         if other is not None:
             self.engine.issuer = other.engine.issuer
             (folder / "public.pem").write_bytes((other.engine.folder / "public.pem").read_bytes())
@@ -56,47 +53,27 @@ class Host:
         """Start the standby and its host's replicator; return when it follows."""
         self.replicator.start()
         self.spawn_standby(**environment)
-        wait_for(lambda: "following the topic" in self.standby_says(), "the standby follows")
+        wait_for(lambda: self.standby.says("following the topic"), "the standby follows")
         return self
 
     def spawn_standby(self, **environment: str) -> None:
-        with self.standby_log.open("ab") as log:
-            self._standby = subprocess.Popen(
-                [sys.executable, "-m", "hotpath.runtime.standby"],
-                cwd=ROOT,
-                env=os.environ
-                | self.engine.environment
-                | {"STANDBY_PLACEMENT": "other-host"}
-                | environment,
-                stdout=log,
-                stderr=log,
-            )
-
-    @property
-    def standby(self) -> "subprocess.Popen[bytes]":
-        assert self._standby is not None
-        return self._standby
-
-    def standby_says(self) -> str:
-        return self.standby_log.read_text(encoding="utf-8")
+        place = {"STANDBY_PLACEMENT": "other-host"}
+        self.standby.launch(self.engine.environment | place | environment)
 
     def wait_open(self) -> str:
         """Return the address of the engine that the standby has become."""
-
-        def said() -> list[str]:
-            return [line for line in self.standby_says().splitlines() if " open on " in line]
-
-        wait_for(lambda: bool(said()) or self.standby.poll() is not None, "the standby opens", 30.0)
-        assert said(), self.standby_says() + self.replicator.log()
-        self.engine.address = said()[-1].split(" open on ")[1].split(",")[0]
+        standby = self.standby
+        wait_for(
+            lambda: bool(standby.opened_at()) or not standby.is_running, "the standby opens", 30.0
+        )
+        self.engine.address = standby.opened_at()
+        assert self.engine.address, standby.log() + self.replicator.log()
         return self.engine.address
 
     def close(self) -> None:
         self.engine.close()
         self.replicator.close()
-        if self._standby is not None and self._standby.poll() is None:
-            self._standby.kill()
-            self._standby.wait()
+        self.standby.close()
 
 
 def load_on(engine: EngineProcess, address: str, rate: int) -> Load:
