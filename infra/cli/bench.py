@@ -47,20 +47,38 @@ def engine(
 @click.option("--commands", type=int, help="Journaled commands of one round.")
 @click.option("--rounds", type=int, help="Rounds; the median is reported, all are printed.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
-def publish(streams: str | None, commands: int | None, rounds: int | None, as_json: bool) -> None:
+@click.option("--write-doc", is_flag=True, help="Write the section of docs/PERFORMANCE.md.")
+def publish(
+    streams: str | None, commands: int | None, rounds: int | None, as_json: bool, write_doc: bool
+) -> None:
     """Measure the publisher from a journal to Apache Kafka and to Redis Streams."""
-    _run(
-        "publish", {"streams": streams, "commands": commands, "rounds": rounds}, {"--json": as_json}
-    )
+    options = {"streams": streams, "commands": commands, "rounds": rounds}
+    _run("publish", options, {"--json": as_json, "--write-doc": write_doc})
 
 
 @bench.command()
 @click.option("--commands", type=int, help="Commands journaled beforehand.")
 @click.option("--rounds", type=int, help="Rounds with and without a writer; all are printed.")
+@click.option("--durability", help="Some of os,fsync.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
-def snapshot(commands: int | None, rounds: int | None, as_json: bool) -> None:
-    """Measure a restart from a snapshot, and answers while a snapshot is written."""
-    _run("snapshot", {"commands": commands, "rounds": rounds}, {"--json": as_json})
+@click.option("--write-doc", is_flag=True, help="Write the section of docs/PERFORMANCE.md.")
+def snapshot(
+    commands: int | None, rounds: int | None, durability: str | None, as_json: bool, write_doc: bool
+) -> None:
+    """Measure the engine's answers while a snapshot is written, beside those without."""
+    options = {"commands": commands, "rounds": rounds, "durability": durability}
+    _run("snapshot", options, {"--json": as_json, "--write-doc": write_doc})
+
+
+@bench.command()
+@click.option("--commands", type=int, help="Commands journaled beforehand.")
+@click.option("--rounds", type=int, help="Restarts of each kind; all are printed.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
+@click.option("--write-doc", is_flag=True, help="Write the section of docs/PERFORMANCE.md.")
+def restart(commands: int | None, rounds: int | None, as_json: bool, write_doc: bool) -> None:
+    """Measure from the start of an engine's process to ready, with and without a snapshot."""
+    options = {"commands": commands, "rounds": rounds}
+    _run("restart", options, {"--json": as_json, "--write-doc": write_doc})
 
 
 @bench.command()

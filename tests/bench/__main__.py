@@ -1,4 +1,4 @@
-"""`python -m tests.bench engine|publish|snapshot|wire|overload`; `worker`: a round of `engine`."""
+"""`python -m tests.bench engine|publish|snapshot|restart|wire|overload`; `worker` is `engine`'s."""
 
 import sys
 
@@ -19,6 +19,10 @@ if __name__ == "__main__":
         from tests.bench import snapshot
 
         sys.exit(snapshot.main(words))
+    if what == "restart":
+        from tests.bench import restart
+
+        sys.exit(restart.main(words))
     if what == "wire":
         from tests.bench import wire
 

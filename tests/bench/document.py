@@ -9,7 +9,8 @@ _TITLES: Final = {
     "wire": "Command to acknowledgement",
     "overload": "Overload",
     "publish": "Publishing",
-    "snapshot": "Snapshots",
+    "snapshot": "Answers while a snapshot is written",
+    "restart": "Restart",
 }
 _SECTION: Final = re.compile(r"<!-- section: (\w+) -->\n(.*?)<!-- end -->\n", re.DOTALL)
 

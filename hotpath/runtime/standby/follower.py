@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -76,8 +77,7 @@ class Follower:
         return durable - newest_sequence(journal, durable) >= self._config.every_commands
 
     def _start(self) -> None:
-        module = [sys.executable, "-m", "hotpath.runtime.standby.follower", "--once"]
-        self._writer = subprocess.Popen(module, stdin=subprocess.DEVNULL)
+        self._writer = start_writer(os.environ)
 
     def _reap(self, writer: subprocess.Popen[bytes]) -> None:
         code = writer.poll()
@@ -89,10 +89,30 @@ class Follower:
             self._not_before_s = time.monotonic() + _AFTER_FAILURE_S
 
 
-def write_once(config: FollowerConfig) -> int:
-    """Write a snapshot of what is durable, unless the newest one holds it all."""
+def start_writer(
+    environment: Mapping[str, str], stderr: int | None = None
+) -> "subprocess.Popen[bytes]":
+    """Start a process that writes one snapshot, out of the engine's way from its first moment on.
+
+    The idle class is for the disk's queue, too.
+    """
+    return subprocess.Popen(
+        [sys.executable, "-m", "hotpath.runtime.standby.follower", "--once"],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stderr=stderr,
+        preexec_fn=_take_what_is_left,
+    )
+
+
+def _take_what_is_left() -> None:
     if hasattr(os, "SCHED_IDLE"):
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+
+
+def write_once(config: FollowerConfig) -> int:
+    """Write a snapshot of what is durable, unless the newest one holds it all."""
+    _take_what_is_left()
     try:
         build.select_core()
     except (build.CoreBuildError, ValueError) as error:
