@@ -1,6 +1,7 @@
 """What the engine says of itself over HTTP: /health, /ready and /metrics."""
 
 import os
+import shutil
 import time
 
 from hotpath.build import CoreBuild
@@ -82,6 +83,7 @@ class EngineHealth:
                 "queued_queries": len(gateway.queries) if gateway else 0,
                 "refuses_orders": int(bool(gateway and gateway.order_refusal)),
                 "journal_bytes": journal.end.bytes_written if journal else 0,
+                "journal_free_bytes": shutil.disk_usage(self._config.journal).free,
                 "durable_sequence": status.durable_sequence,
                 "published_sequence": status.published_sequence,
                 "unpublished_commands": max(0, status.durable_sequence - status.published_sequence),

@@ -18,6 +18,7 @@ SUBCOMMANDS: Final = {
     "demo": "infra.cli.demo",
     "token": "infra.cli.token",
     "settle": "infra.cli.settle",
+    "backoffice": "infra.cli.backoffice",
     "trace": "infra.cli.trace",
     "replay": "infra.cli.replay",
     "journal": "infra.cli.journal",

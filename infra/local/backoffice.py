@@ -33,17 +33,18 @@ class BackofficeClient:
         self._http.close()
 
     def account(self, account_id: int) -> dict[str, Any]:
-        return self._call("GET", f"/accounts/{account_id}")
+        return self.call("GET", f"/accounts/{account_id}")
 
     def halt(self, symbol: str, operator: str, reason: str) -> dict[str, Any]:
         body = {"operator": operator, "reason": reason}
-        return self._call("POST", f"/instruments/{symbol}/halt", body)
+        return self.call("POST", f"/instruments/{symbol}/halt", body)
 
     def resume(self, symbol: str, operator: str, reason: str) -> dict[str, Any]:
         body = {"operator": operator, "reason": reason}
-        return self._call("POST", f"/instruments/{symbol}/resume", body)
+        return self.call("POST", f"/instruments/{symbol}/resume", body)
 
-    def _call(self, method: str, path: str, body: dict[str, str] | None = None) -> dict[str, Any]:
+    def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Send a request; raise StackError with what the back office says when it refuses."""
         response = self._http.request(method, path, json=body)
         if response.is_error:
             raise StackError(f"back office {method} {path}: {response.status_code} {response.text}")

@@ -98,3 +98,10 @@ def test_reset_asks_first(run: CliRunner, tmp_path: Path) -> None:
     assert kept.exists()
     assert run.invoke(main, ["reset", "--yes"]).exit_code == 0
     assert not kept.exists()
+
+
+def test_the_back_office_takes_json_and_needs_a_deployment(run: CliRunner) -> None:
+    assert run.invoke(main, ["backoffice", "POST", "/kill-switch", "{"]).exit_code == 2
+    asked = run.invoke(main, ["backoffice", "GET", "/audit"])
+    assert asked.exit_code == 1
+    assert "trading up" in asked.stderr
