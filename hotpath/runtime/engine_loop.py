@@ -14,9 +14,10 @@ from hotpath.runtime.core_host import CoreHost
 from hotpath.runtime.faults import ACKNOWLEDGED, RECEIVED, Faults
 from hotpath.runtime.gateway.order_entry import Gateway, PendingCommand
 from hotpath.runtime.gateway.repeats import Repeats
+from hotpath.runtime.journal.keeper import JournalKeeper
 from hotpath.runtime.journal.marks import StateMarks
 from hotpath.runtime.journal.status_file import HALTED, OPEN, STOPPED, StatusFile
-from hotpath.runtime.journal.writer import JournalFailed, JournalWriter
+from hotpath.runtime.journal.writer import JournalFailed
 from hotpath.runtime.metrics import Metrics
 from hotpath.runtime.replication.gate import WAIT_MS, ReplicationGate
 from hotpath.runtime.rings.attached import Rings
@@ -32,8 +33,10 @@ BATCH_COMMANDS: Final = 4096
 _TIDY_S: Final = 0.5
 _RINGS_NS: Final = 100_000  # how long the rings are looked at before the sockets have their turn
 _RING_SLEEP_S: Final = 0.002
-_PAUSE_EVERY_S: Final = 0.02
+_PAUSE_EVERY_S: Final = 0.1
 _PAUSE_S: Final = 0.000_02
+_ASKED_PAUSE_EVERY_S: Final = 0.001  # while somebody asks for the health
+_ASKED_S: Final = 0.25
 _SWITCH_S: Final = 0.000_5  # how long another thread may keep the interpreter
 _JOIN_S: Final = 0.0005  # between two stretches of what is sent to a member again
 _STOP_WITHIN_S: Final = 3.0  # mode `replicated`: how long a stop waits for the last batch's copy
@@ -55,6 +58,10 @@ class Readiness:
             self._epoll.register(descriptor, events)
             self._watched.add(descriptor)
 
+    def watch_arrivals(self, descriptor: int) -> None:
+        """Tell once of each arrival at a listener that is another thread's."""
+        self._epoll.register(descriptor, select.EPOLLIN | select.EPOLLET)
+
     def forget(self, descriptor: int) -> None:
         self._epoll.unregister(descriptor)
         self._watched.discard(descriptor)
@@ -73,7 +80,7 @@ class EngineLoop:
         core: CoreHost,
         repeats: Repeats,
         rings: Rings,
-        journal: JournalWriter,
+        keeper: JournalKeeper,
         marks: StateMarks,
         status: StatusFile,
         status_words: Callable[[], list[int]],
@@ -82,6 +89,7 @@ class EngineLoop:
         metrics: Metrics,
         faults: Faults,
         spin: bool,
+        health_descriptor: int,
     ) -> None:
         self._listener = listener
         self._readiness = readiness
@@ -90,7 +98,7 @@ class EngineLoop:
         self._core = core
         self._repeats = repeats
         self._rings = rings
-        self._journal = journal
+        self._keeper = keeper
         self._marks = marks
         self._status = status
         self._status_words = status_words
@@ -100,6 +108,8 @@ class EngineLoop:
         self._faults = faults
         self._spin = spin
         self._is_stopping = False
+        self._health_descriptor = health_descriptor  # of its listener; below zero: none
+        self._asked_until_s = 0.0
         self._pause_due_s = 0.0
         self._tidy_due_s = 0.0
         self._beat_due_s = 0.0  # of the beats while a batch waits for its copy
@@ -120,6 +130,8 @@ class EngineLoop:
     def run(self) -> int:
         """Return the process's exit code: 0 when stopped, 1 when the journal failed."""
         self._readiness.watch(self._listener.fileno(), write=False)
+        if self._health_descriptor >= 0:
+            self._readiness.watch_arrivals(self._health_descriptor)
         if self._gate is not None:
             self._readiness.watch(self._gate.sleeper.descriptor, write=False)
             self._gate.meanwhile = self._meanwhile
@@ -161,6 +173,7 @@ class EngineLoop:
                 self._gateway.rate.fill(time.perf_counter_ns())
                 self._rings.serve(time.perf_counter_ns() + _RINGS_NS)
                 self._let_threads_run(now_s)
+            self._keeper.tell()
 
     def _meanwhile(self) -> None:
         """Hear the sessions, ask nothing of the core: while a batch waits for its copy.
@@ -184,13 +197,15 @@ class EngineLoop:
         self._gateway.flush()
 
     def _let_threads_run(self, now_s: float) -> None:
-        """Sleep for a moment now and then, so that health and the periodic sync get their turn.
+        """Sleep for a moment now and then, more often while health is asked for, so that its
+        threads get their turn.
 
         A loop that gives the interpreter back for a microsecond at a time, over and over, takes it
         again before a waiting thread is awake, which then waits for seconds.
         """
         if now_s >= self._pause_due_s:
-            self._pause_due_s = now_s + _PAUSE_EVERY_S
+            is_asked = now_s < self._asked_until_s
+            self._pause_due_s = now_s + (_ASKED_PAUSE_EVERY_S if is_asked else _PAUSE_EVERY_S)
             time.sleep(_PAUSE_S)
 
     def _sleep(self) -> list[tuple[int, int]]:
@@ -219,6 +234,9 @@ class EngineLoop:
                     gateway.accept(now_s)
                 elif descriptor == self._wake_in.fileno():
                     self._wake_in.recv(64)
+                elif descriptor == self._health_descriptor:
+                    self._asked_until_s = now_s + _ASKED_S
+                    self._pause_due_s = 0.0
                 elif gate is not None and descriptor == gate.sleeper.descriptor:
                     gate.sleeper.drain()
                 continue
@@ -297,7 +315,7 @@ class EngineLoop:
         self._rings.tidy(now_s)
         self._gateway.tidy(now_s)
         self._gateway.flush()
-        self._journal.prepare()
+        self._keeper.tidy()
         self._marks.tidy(self._sequencer.sequence, now_s)
 
     def _halt(self, error: JournalFailed) -> None:

@@ -49,12 +49,18 @@ class HealthServer:
 
         self._server = ThreadingHTTPServer(address, Handler)
         self._server.daemon_threads = True
-        # The interval only bounds how long close() may take; requests wake the thread at once.
-        threading.Thread(target=self._server.serve_forever, args=(5.0,), daemon=True).start()
+        # Requests wake the thread at once, and so does close(): it need not look by itself, for
+        # which it would take the interpreter from the engine's loop.
+        threading.Thread(target=self._server.serve_forever, args=(3600.0,), daemon=True).start()
 
     @property
     def port(self) -> int:
         return int(self._server.server_address[1])
+
+    @property
+    def descriptor(self) -> int:
+        """Return the listener's, which becomes readable when somebody asks."""
+        return self._server.socket.fileno()
 
     def close(self) -> None:
         """Return when the thread has ended; one left behind would spin on the closed socket."""

@@ -22,8 +22,8 @@ from hotpath.runtime.gateway.repeats import Repeats
 from hotpath.runtime.health import HealthServer
 from hotpath.runtime.journal.files import JournalFiles
 from hotpath.runtime.journal.index import JournalIndex
+from hotpath.runtime.journal.keeper import JournalKeeper
 from hotpath.runtime.journal.marks import StateMarks
-from hotpath.runtime.journal.periodic_sync import PeriodicSync
 from hotpath.runtime.journal.recovery import Known, Recovered, recover
 from hotpath.runtime.journal.seek import find_place
 from hotpath.runtime.journal.status_file import STARTING, StatusFile
@@ -106,6 +106,12 @@ class _Engine:
         self._epoch = recovered.tail.epoch + 1
         self._core = CoreHost(recovered.engine)
         self._journal = self._open_journal(recovered)
+        self._keeper = JournalKeeper(
+            config.journal,
+            self._journal,
+            config.sync_ms if config.durability == "os" else 0,
+            config.segment_bytes,
+        )
         self._sequencer = self._make_sequencer(recovered)
         self._health.stage, self._health.to_recover = "the port of order entry", 0
         self._listener = _patiently(lambda: _listen(config.host, config.port))
@@ -134,7 +140,7 @@ class _Engine:
             rings=Rings(
                 self._gateway, self._sequencer, self._core, repeats, self._metrics, self._faults
             ),
-            journal=self._journal,
+            keeper=self._keeper,
             marks=self._marks,
             status=self._status,
             status_words=self._status_words,
@@ -143,6 +149,7 @@ class _Engine:
             metrics=self._metrics,
             faults=self._faults,
             spin=config.spin,
+            health_descriptor=self._health_server.descriptor if self._health_server else -1,
         )
 
     def run(self) -> int:
@@ -158,14 +165,12 @@ class _Engine:
             self._sequencer.sequence,
             self._config.durability,
         )
-        syncs = PeriodicSync(self._journal, self._config.sync_ms)
-        if self._config.durability == "os" and self._config.sync_ms:
-            syncs.start()
         try:
+            self._keeper.start()
             return self._loop.run()
         finally:
             self._listener.close()
-            syncs.stop()
+            self._keeper.stop()
             try:
                 self._journal.close()
             except OSError as error:
@@ -219,6 +224,7 @@ class _Engine:
         mark = EpochMark(self._epoch, os.getpid(), recovered.engine.state_hash())
         cost_s = time.thread_time() - started_s
         self._marks = StateMarks(recovered.engine, journal, self._config.mark_ms, cost_s)
+        journal.prepare_first()
         journal.append(encode_epoch(recovered.tail.next_sequence, time.time_ns(), mark), 0)
         journal.sync()
         self._begin(recovered.sequence, journal)

@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from hotpath.runtime.journal.files import JournalFiles
-from hotpath.runtime.journal.periodic_sync import PeriodicSync
 from hotpath.runtime.journal.reader import JournalScan, JournalTail, Tail, segment_paths
 from hotpath.runtime.journal.writer import (
     JournalFailed,
@@ -27,7 +25,6 @@ from shared.wire.journal import (
     encode_batch,
     encode_epoch,
 )
-from tests.support.engine import wait_for
 
 EVENT = bytes(range(64))
 
@@ -301,55 +298,3 @@ def test_a_follower_sees_only_what_is_durable_and_crosses_segments(tmp_path: Pat
     assert seen == list(range(1, 60, 2))
     tail.close()
     writer.close()
-
-
-def test_without_waiting_for_the_disk_it_is_synced_within_the_interval(tmp_path: Path) -> None:
-    files = CountingFiles()
-    writer = JournalWriter(
-        tmp_path, Tail(0, 0, 1, 0, 0), shard=0, epoch=1, durability="os", files=files
-    )
-    syncs = PeriodicSync(writer, interval_ms=5)
-    syncs.start()
-    try:
-        for number in range(3):
-            before = files.syncs
-            writer.append(batch(1 + 2 * number), 2)
-            wait_for(lambda before=before: files.syncs > before, "the record is synced", 2.0)  # type: ignore[misc]
-        writer.make_durable()
-        idle = files.syncs
-        writer.sync_beside()
-        assert files.syncs == idle, "nothing new is not synced again"
-    finally:
-        syncs.stop()
-    writer.close()
-
-
-def test_a_sync_beside_that_fails_ends_the_writing(tmp_path: Path) -> None:
-    files = CountingFiles()
-    writer = JournalWriter(
-        tmp_path, Tail(0, 0, 1, 0, 0), shard=0, epoch=1, durability="os", files=files
-    )
-    writer.append(batch(1), 2)
-    files.fails = True
-    with pytest.raises(JournalFailed, match="injected"):
-        writer.sync_beside()
-    files.fails = False
-    with pytest.raises(JournalFailed, match="injected"):
-        writer.append(batch(3), 2)
-    with pytest.raises(JournalFailed, match="injected"):
-        writer.prepare()
-    writer.close()
-
-
-class CountingFiles(JournalFiles):
-    """The real files; syncs are counted, and fail on request."""
-
-    def __init__(self) -> None:
-        self.syncs = 0
-        self.fails = False
-
-    def sync(self, descriptor: int) -> None:
-        if self.fails:
-            raise OSError(errno.EIO, "injected")
-        super().sync(descriptor)
-        self.syncs += 1

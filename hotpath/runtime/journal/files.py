@@ -3,6 +3,10 @@
 import errno
 import os
 from pathlib import Path
+from typing import Final
+
+FILL_BYTES: Final = 64 << 10
+_ZEROS: Final = bytes(FILL_BYTES)
 
 
 class JournalFiles:
@@ -17,6 +21,30 @@ class JournalFiles:
             os.close(descriptor)
             raise
         return descriptor
+
+    def adopt(self, ready: Path, path: Path) -> tuple[int, int] | None:
+        """Take over a file of zeros that another process has made; None when there is none.
+
+        Returns its descriptor and its size. Its name becomes `path`.
+        """
+        try:
+            os.rename(ready, path)
+        except FileNotFoundError:
+            return None
+        descriptor = os.open(path, os.O_RDWR)
+        return descriptor, os.fstat(descriptor).st_size
+
+    def fill(self, descriptor: int, start: int, size: int) -> None:
+        """Write zeros, where no record is yet, behind byte `start`.
+
+        Room that was only taken from the disk is marked as written with the first sync of each
+        page, and a write that comes meanwhile waits for it. Stretches of `FILL_BYTES` make pages
+        that the system keeps together, and small enough that a sync seldom holds the one which is
+        written.
+        """
+        end = start + size
+        while start < end:
+            start += os.pwrite(descriptor, _ZEROS[: min(FILL_BYTES, end - start)], start)
 
     def reopen(self, path: Path, end: int) -> int:
         """Return a descriptor to go on behind byte `end`; all before it is on the disk by then."""

@@ -7,6 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
+from hotpath.runtime.journal.names import SEGMENT_PATTERN, segment_path
 from shared.domain.records import RULES_VERSION
 from shared.wire.journal import (
     EPOCH,
@@ -22,15 +23,10 @@ from shared.wire.journal import (
     record_length,
 )
 
-SEGMENT_PATTERN: Final = "journal-????????.segment"
 _READ_BYTES: Final = 1 << 20
 _PAGE_BYTES: Final = 4096
 _PAGE_OF_ZEROS: Final = bytes(_PAGE_BYTES)
 _ZEROS: Final = bytes(_READ_BYTES)
-
-
-def segment_path(directory: Path, number: int) -> Path:
-    return directory / f"journal-{number:08}.segment"
 
 
 def segment_number(path: Path) -> int:

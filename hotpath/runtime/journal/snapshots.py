@@ -19,7 +19,7 @@ import google_crc32c
 
 from hotpath.core.api import Engine
 from hotpath.runtime.journal.files import JournalFiles
-from hotpath.runtime.journal.reader import segment_path
+from hotpath.runtime.journal.names import segment_path
 from hotpath.runtime.journal.snapshot_names import newest_first, snapshot_path
 from shared.wire.journal import MAX_RECORD_BYTES, decode_record
 

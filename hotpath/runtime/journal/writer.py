@@ -2,14 +2,14 @@
 
 import fcntl
 import os
-import threading
 import time
 from pathlib import Path
 from typing import Final
 
 from hotpath.runtime.faults import HALF_WRITTEN, Faults
 from hotpath.runtime.journal.files import JournalFiles
-from hotpath.runtime.journal.reader import Tail, segment_path
+from hotpath.runtime.journal.names import READY_NAME, segment_path
+from hotpath.runtime.journal.reader import Tail
 from hotpath.runtime.journal.segment_end import SegmentEnd
 from shared.domain.records import RULES_VERSION
 from shared.wire.journal import (
@@ -80,9 +80,6 @@ class JournalWriter:
         is_direct = type(self._files) is JournalFiles and not self._has_fault
         self.end = SegmentEnd(tail.next_sequence, is_direct)
         self._prepared: tuple[int, int] | None = None  # descriptor and size of the next segment
-        self._synced_bytes = 0
-        self._failure: JournalFailed | None = None
-        self._segment_lock = threading.Lock()  # held while the descriptor changes hands
         if tail.number:
             self._continue(tail)
         else:
@@ -91,10 +88,8 @@ class JournalWriter:
     def append(self, record: bytes, commands: int) -> None:
         """Write a record that carries `commands` commands.
 
-        Raises JournalFailed when it could not be written whole, or an earlier sync failed.
+        Raises JournalFailed when it could not be written whole.
         """
-        if self._failure is not None:
-            raise self._failure
         size = len(record)
         try:
             if self.end.offset + size > self.end.size:
@@ -116,39 +111,16 @@ class JournalWriter:
 
     def sync(self) -> None:
         """Return when all that was appended is on the disk, in every mode; raise JournalFailed."""
-        self._check()
         try:
             self._files.sync(self.end.descriptor)
         except OSError as error:
             raise JournalFailed(f"sync of the journal: {error}") from error
         self.end.synced_offset = self.end.offset
 
-    def sync_beside(self) -> None:
-        """Sync what was appended, from a thread beside the writer's; raise JournalFailed.
-
-        Nothing can be appended after a failure: what the disk holds is not known any more.
-        """
-        with self._segment_lock:
-            written, number, offset = self.end.bytes_written, self._number, self.end.offset
-            if written == self._synced_bytes or self.end.descriptor < 0:
-                return
-            descriptor = os.dup(self.end.descriptor)  # the writer may go on in another segment
-        try:
-            self._files.sync(descriptor)
-        except OSError as error:
-            self._failure = JournalFailed(f"sync of the journal: {error}")
-            self.end.is_direct = False
-            raise self._failure from error
-        finally:
-            os.close(descriptor)
-        self._synced_bytes = written
-        with self._segment_lock:
-            if self._number == number:
-                self.end.synced_offset = offset
-
-    def _check(self) -> None:
-        if self._failure is not None:
-            raise self._failure
+    def note_synced(self, number: int, offset: int) -> None:
+        """Take note that another process has synced a segment up to this byte."""
+        if number == self._number:
+            self.end.synced_offset = max(self.end.synced_offset, offset)
 
     @property
     def place(self) -> tuple[int, int]:
@@ -160,12 +132,21 @@ class JournalWriter:
         """Return the segment's number, and the byte before which all of it is on the disk."""
         return self._number, self.end.synced_offset
 
-    def prepare(self) -> None:
-        """Make the next segment ahead of time, once this one is half full; called when idle.
+    def prepare_first(self) -> None:
+        """Make the first segment of a new journal, full of zeros; raise JournalFailed."""
+        if self._number:
+            return
+        try:
+            self._adopt(self._segment_bytes)
+            if self._prepared is None:
+                self._prepared = self._allocate(self._segment_bytes)
+                self._files.fill(self._prepared[0], 0, self._segment_bytes)
+        except OSError as error:
+            raise JournalFailed(f"no room for the journal: {error}") from error
 
-        Raises JournalFailed when a sync beside the writer failed.
-        """
-        self._check()
+    def prepare(self) -> None:
+        """Make the next segment ahead of time, once this one is half full; called when idle, by
+        who has no keeper."""
         if self._prepared is None and self.end.offset > self.end.size // 2:
             try:
                 self._prepared = self._allocate(self._segment_bytes)
@@ -194,14 +175,15 @@ class JournalWriter:
 
     def _rotate(self, record_bytes: int) -> None:
         """Finish the segment and go on in a new one that has room for the record."""
-        with self._segment_lock:
-            if self.end.descriptor >= 0:
-                self._files.sync(self.end.descriptor)
-                os.close(self.end.descriptor)
-                self.end.descriptor = -1
+        if self.end.descriptor >= 0:
+            self._files.sync(self.end.descriptor)
+            os.close(self.end.descriptor)
+            self.end.descriptor = -1
         needed = max(self._segment_bytes, SEGMENT_HEADER_BYTES + record_bytes)
         if self._prepared is not None and self._prepared[1] < needed:
             self._discard_prepared()
+        if self._prepared is None:
+            self._adopt(needed)
         descriptor, size = self._prepared or self._allocate(needed)
         self._prepared = None
         header = SegmentHeader(self._shard, self._epoch, self.end.next_sequence, time.time_ns())
@@ -209,14 +191,19 @@ class JournalWriter:
         self._files.sync(descriptor)
         # The segment appears under its name only when it is whole, so a scan never sees half of it.
         self._files.rename(self._spare_path, segment_path(self._directory, self._number + 1))
-        with self._segment_lock:
-            self._number += 1
-            self.end.synced_offset = SEGMENT_HEADER_BYTES
-            self.end.descriptor, self.end.size, self.end.offset = (
-                descriptor,
-                size,
-                SEGMENT_HEADER_BYTES,
-            )
+        self._number += 1
+        self.end.synced_offset = SEGMENT_HEADER_BYTES
+        self.end.descriptor, self.end.size, self.end.offset = (
+            descriptor,
+            size,
+            SEGMENT_HEADER_BYTES,
+        )
+
+    def _adopt(self, needed: int) -> None:
+        """Take the segment that the keeper has made, if it has, and if it has room enough."""
+        self._prepared = self._files.adopt(self._directory / READY_NAME, self._spare_path)
+        if self._prepared is not None and self._prepared[1] < needed:
+            self._discard_prepared()
 
     def _allocate(self, size: int) -> tuple[int, int]:
         return self._files.create(self._spare_path, size), size

@@ -10,7 +10,7 @@ from collections import deque
 from pathlib import Path
 from typing import Final
 
-from hotpath.runtime.journal.reader import segment_path
+from hotpath.runtime.journal.names import segment_path
 from hotpath.runtime.journal.wake import Waker
 from hotpath.runtime.replication.journal_place import PlacedRecord, PlacedTail, find_copy
 from hotpath.runtime.replication.shared_file import COPYING, ENGINE_WAKE, ReplicationFile
