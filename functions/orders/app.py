@@ -47,6 +47,7 @@ from shared.edge.rate_limit import rate_limit
 from shared.edge.stream_handler import StreamRecord, stream_handler
 from shared.edge.tracing import current_traceparent, trace_id
 from shared.ports.clock import SystemClock
+from shared.postgres.idempotency import IdempotencyStore
 from shared.postgres.unit_of_work import UnitOfWork
 from shared.reference import instruments
 from shared.wire.stream_events import OrderEvent, SettlementEvent
@@ -227,14 +228,17 @@ def settlement_events_handler(records: Sequence[StreamRecord[SettlementEvent]]) 
 
 
 def resend_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Send again what is not known to be with the engine."""
+    """Send again what is not known to be with the engine; forget idempotency keys of long ago."""
     if event.get("ping") is True:
         return {"pong": "orders"}
     report = resend.resend(wiring.source(), wiring.service())
-    Logger(service="orders").info(
-        "resend", extra={"sent": report.sent, "answered": report.answered}
-    )
-    return {"sent": report.sent, "answered": report.answered}
+    outcome = {
+        "sent": report.sent,
+        "answered": report.answered,
+        "forgotten_keys": IdempotencyStore("orders", wiring.source()).forget_old(),
+    }
+    Logger(service="orders").info("resend", extra=outcome)
+    return outcome
 
 
 def _page(status: str | None, symbol: str | None, cursor: str | None, limit: int) -> OrderPage:

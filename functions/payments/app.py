@@ -35,6 +35,7 @@ from shared.edge.problems import Problem
 from shared.edge.rate_limit import rate_limit
 from shared.edge.requests import body_bytes
 from shared.edge.tracing import current_traceparent, start_trace, trace_id
+from shared.postgres.idempotency import IdempotencyStore
 
 # A provider's event carries the whole object; ours never come near this.
 MAX_BODY_BYTES: Final = 64 * 1024
@@ -152,5 +153,6 @@ def resend_handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
     report = send_pending(engine(), database)
     resumed = {"deposits": deposits().resume(), "withdrawals": withdrawals().resume()}
     outcome = {"sent": len(report.answers), "left": report.left, "moved": moved, **resumed}
+    outcome["forgotten_keys"] = IdempotencyStore(app.service, database).forget_old()
     app.logger.info("resend", extra={**outcome, "trace_id": trace_id()})
     return outcome

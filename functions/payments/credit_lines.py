@@ -89,10 +89,33 @@ class CreditLines:
                 break
         return arrived_minor
 
-    def bring_home(self, account_id: int, amount_minor: int, traceparent: str) -> int:
-        """Move so much settled cash to the account's home that a withdrawal can be held there."""
+    def bring_home(self, account_id: int, amount_minor: int, traceparent: str) -> bool:
+        """Move so much settled cash to the account's home that a withdrawal can be held there.
+
+        Returns whether a hold can be judged now: it is there, or all engines together have less.
+        False while an engine that may have it does not answer, or a move is under way.
+        """
         home = self.engines().home(account_id)
-        return self.bring(account_id, home, amount_minor, WITHDRAWAL, traceparent=traceparent)
+        self.bring(account_id, home, amount_minor, WITHDRAWAL, traceparent=traceparent)
+        with UnitOfWork(self.source) as uow:
+            if store.under_way(uow, account_id):
+                return False
+        parts = self._parts(account_id)
+        there = next((part for part in parts if part.shard == home), None)
+        if there is not None and settled_minor(there) >= amount_minor:
+            return True
+        in_reach_minor = sum(max(0, settled_minor(part)) for part in parts)
+        return in_reach_minor < amount_minor and self._all_answer(account_id)
+
+    def _all_answer(self, account_id: int) -> bool:
+        """Say whether every engine tells what it has of the account, be it nothing."""
+        engines = self.engines()
+        try:
+            for number in range(engines.shards):
+                engines.shard(number).account(account_id)
+        except EngineError:
+            return False
+        return True
 
     def _parts(self, account_id: int) -> list[AccountView]:
         """Return what each engine that answers holds of an account."""

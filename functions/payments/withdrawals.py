@@ -48,10 +48,9 @@ class Withdrawals:
     credit: CreditLines | None = None  # with several engines
 
     def request(self, wanted: Withdrawal) -> Withdrawal:
-        """Store a withdrawal with its hold, and take it as far as it goes now."""
+        """Store a withdrawal, and take it as far as it goes now."""
         with UnitOfWork(self.source) as uow:
             withdrawal = store.add_withdrawal(uow, wanted)
-            self._enqueue(uow, withdrawal, r.HOLD_WITHDRAWAL)
             uow.commit()
         return self.advance(withdrawal.withdrawal_id, is_first_try=True)
 
@@ -111,8 +110,7 @@ class Withdrawals:
 
     def _step(self, withdrawal: Withdrawal, is_first_try: bool) -> None:
         if withdrawal.status == "REQUESTED":
-            self._gather(withdrawal)
-            send_pending(self.engine(), self.source, withdrawal.account_id)
+            self._hold(withdrawal)
         elif withdrawal.status == "HELD":
             self._reserve(withdrawal.withdrawal_id)
         elif withdrawal.status == "PAYING":
@@ -121,12 +119,22 @@ class Withdrawals:
             assert withdrawal.payout_id is not None
             self.apply_payout(self.gateway.fetch_payout(withdrawal.payout_id))
 
-    def _gather(self, withdrawal: Withdrawal) -> None:
-        """Bring credit back to the account's home, where the withdrawal is held."""
-        if self.credit is not None:
-            self.credit.bring_home(
-                withdrawal.account_id, withdrawal.amount_minor, withdrawal.traceparent
-            )
+    def _hold(self, withdrawal: Withdrawal) -> None:
+        """Have the amount held at the account's home, once credit is gathered there.
+
+        Only then does the hold go to the outbox: whoever sends the outbox meanwhile would have it
+        refused for want of what is on its way. Where it cannot be gathered now, the withdrawal
+        waits and is taken up again.
+        """
+        account_id, trace = withdrawal.account_id, withdrawal.traceparent
+        if self.credit is not None and not self.credit.bring_home(
+            account_id, withdrawal.amount_minor, trace
+        ):
+            return
+        with UnitOfWork(self.source) as uow:
+            self._enqueue(uow, withdrawal, r.HOLD_WITHDRAWAL)
+            uow.commit()
+        send_pending(self.engine(), self.source, account_id)
 
     def _reserve(self, withdrawal_id: uuid.UUID) -> None:
         """Reserve the amount in the ledger; without settled cash, give the hold back."""

@@ -27,6 +27,10 @@ from shared.postgres.pool import PoolSource
 from shared.postgres.unit_of_work import UnitOfWork
 
 HOLD_S: Final = 30  # longer than any function may run
+# How long an answer is kept. What a forgotten key created has an id made of user, route and key, so
+# the same request finds it again.
+KEPT_HOURS: Final = 72
+_FORGOTTEN_AT_ONCE: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,14 +120,17 @@ class IdempotencyStore:
             )
             uow.commit()
 
-    def forget_before(self, age_hours: int) -> int:
-        """Delete keys older than this; return how many."""
+    def forget_old(self) -> int:
+        """Delete keys older than KEPT_HOURS, so many at once as take no time; return how many."""
         with UnitOfWork(self._source) as uow:
             cursor = uow.connection.execute(
                 sql.SQL(
-                    "delete from {} where created_at < now() - make_interval(hours => %s)"
+                    "delete from {0} where (scope, key) in (select scope, key from {0} "
+                    "where created_at < now() - make_interval(hours => %s) "
+                    "and (status is not null or held_until < now()) "
+                    "order by created_at limit %s for update skip locked)"
                 ).format(self._table),
-                (age_hours,),
+                (KEPT_HOURS, _FORGOTTEN_AT_ONCE),
             )
             uow.commit()
             return cursor.rowcount

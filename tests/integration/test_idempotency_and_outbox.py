@@ -133,6 +133,26 @@ def test_a_key_whose_holder_died_is_taken_over_and_the_dead_one_cannot_answer(
     assert store.claim(scope, "key-0001", b"hash") == ANSWER
 
 
+def test_old_keys_are_forgotten_and_those_under_way_are_not(pool: Pool, scope: str) -> None:
+    store = IdempotencyStore("payments", pool)
+    runner = OnceRunner(store)
+    for key in ("key-old1", "key-old2", "key-new1"):
+        runner.run(scope, key, b"hash", lambda: ANSWER)
+    assert isinstance(store.claim(scope, "key-open", b"hash"), Execute)
+    with UnitOfWork(pool) as uow:
+        uow.connection.execute(
+            "update payments.idempotency_keys set created_at = now() - interval '73 hours' "
+            "where scope = %s and key <> 'key-new1'",
+            (scope,),
+        )
+        uow.commit()
+    assert store.forget_old() == 2
+    assert store.forget_old() == 0
+    assert isinstance(store.claim(scope, "key-old1", b"hash"), Execute)
+    assert store.claim(scope, "key-new1", b"hash") == ANSWER
+    assert isinstance(store.claim(scope, "key-open", b"hash"), InFlight)
+
+
 # --- units of work -------------------------------------------------------------------------------
 
 

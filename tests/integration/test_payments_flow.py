@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+import psycopg
 import pytest
 import requests
 
@@ -154,6 +155,18 @@ def test_a_deposit_is_credited_in_ledger_and_engine_by_the_signed_webhook(
     payments.wait_for_deposit(deposit_id, "SUCCEEDED")
     assert payments.ledger_minor() == 25_075
     wait_for(lambda: payments.engine_minor() == 25_075)
+
+
+def test_every_minute_idempotency_keys_of_long_ago_are_forgotten(payments: Payments) -> None:
+    payments.wait_for_deposit(payments.deposit("1.00"), "SUCCEEDED")
+    old = "update payments.idempotency_keys set created_at = created_at - interval '73 hours'"
+    left = "select count(*) from payments.idempotency_keys"
+    with psycopg.connect(payments.dsn, autocommit=True) as connection:
+        app.resend_handler({}, Context())
+        assert connection.execute(left).fetchone() != (0,)
+        connection.execute(old)
+        assert app.resend_handler({}, Context())["forgotten_keys"] >= 1
+        assert connection.execute(left).fetchone() == (0,)
 
 
 def test_nothing_is_credited_before_the_webhook(payments: Payments) -> None:
