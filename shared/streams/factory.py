@@ -1,14 +1,17 @@
 """Opens the event stream, or the journal's topic, at what a URL names."""
 
 import os
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from shared.ports.event_stream import EventStream
-from shared.ports.journal_topic import JournalTopic
 from shared.streams.kafka_brokers import SCHEMES, Brokers
 
+if TYPE_CHECKING:  # what starts an engine looks at addresses only, and starts sooner without
+    from shared.ports.event_stream import EventStream
+    from shared.ports.journal_topic import JournalTopic
 
-def open_stream(url: str | None = None) -> EventStream:
+
+def open_stream(url: str | None = None) -> "EventStream":
     """Return the stream at `redis://host:port/0` or `kafka://host:port[,host:port]`.
 
     `kafka+iam://` is Kafka over TLS that IAM guards (shared/streams/kafka_brokers.py).
@@ -29,7 +32,7 @@ def open_stream(url: str | None = None) -> EventStream:
     raise ValueError(f"stream URL {url!r} is neither redis:// nor kafka:// nor kafka+iam://")
 
 
-def open_journal_topic(url: str, shard: int) -> JournalTopic:
+def open_journal_topic(url: str, shard: int) -> "JournalTopic":
     """Return a shard's journal at `kafka://host:port[,host:port]`; nothing else can hold one."""
     if urlsplit(url).scheme not in SCHEMES:
         raise ValueError(f"stream URL {url!r} is not kafka://: a journal is replicated to Kafka")

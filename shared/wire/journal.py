@@ -41,6 +41,7 @@ EPOCH: Final = 2
 MARK: Final = 3
 
 _HAS_SYNCED: Final = 1  # a flag
+_SHORT: Final = 8 * r.COMMAND_WORDS
 _SYNCED_BYTES: Final = 8
 TRACE_BYTES: Final = 24
 _SEGMENT: Final = Struct("<8sHHIqqq20sI")
@@ -322,9 +323,18 @@ def _is_consistent(record: Record) -> bool:
         return False
     if sum(record.event_counts()) != record.event_count:
         return False
-    commands, at = record.command_bytes(), 0
+    return _are_whole(record.command_bytes(), record.count)
+
+
+def _are_whole(commands: bytes, count: int) -> bool:
+    """Return whether the bytes are so many commands."""
+    if len(commands) == _SHORT * count:
+        kinds = commands[::_SHORT]
+        if max(kinds, default=0) < r.FIRST_EXTENDED_KIND and r.BATCH not in kinds:
+            return True  # each has the short length: no need to look at one after the other
+    at = 0
     try:
-        for _ in range(record.count):
+        for _ in range(count):
             at += command_bytes(commands, at)
     except IndexError:
         return False

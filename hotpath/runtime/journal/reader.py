@@ -172,18 +172,17 @@ def _read_segment(path: Path, start: int) -> tuple[bytes, bytes]:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         head = os.pread(descriptor, SEGMENT_HEADER_BYTES, 0)
-        parts: list[bytes] = []
-        written = at = 0
-        while part := os.pread(descriptor, _READ_BYTES, start + at):
-            at += len(part)
-            is_written = part != (_ZEROS if len(part) == _READ_BYTES else bytes(len(part)))
-            # Not kept twice: the zeros of a new segment are most of it
-            parts.append(part if is_written else _ZEROS[: len(part)])
-            if is_written:
-                written = len(parts)
-        return head, b"".join(parts[:written]) + bytes(min(at, _PAGE_BYTES))
+        data = os.pread(descriptor, max(0, os.fstat(descriptor).st_size - start), start)
+        while part := os.pread(descriptor, _READ_BYTES, start + len(data)):
+            data += part  # it grew, or a read gave less than was asked for
     finally:
         os.close(descriptor)
+    size = len(data)
+    written = size
+    while written and _ZEROS.startswith(data[max(0, written - _READ_BYTES) : written]):
+        written = max(0, written - _READ_BYTES)
+    # The zeros of a new segment are most of it
+    return head, data if written == size else data[:written] + bytes(min(size, _PAGE_BYTES))
 
 
 def _end_of_written(data: bytes, at: int) -> int:

@@ -85,6 +85,7 @@ def recover(
     known = known or Known.nothing()
     engine, last_time_ns, place = known.engine, known.last_time_ns, known.place
     state_hash = known.state_hash
+    last: tuple[Path, int, Record, int] | None = None  # the record that was applied last, whole
     applier = BatchApplier(engine)
     scan = JournalScan(directory, shard, known.tail)
     for path, offset, record in scan:
@@ -104,12 +105,18 @@ def recover(
             replay(applier, record, count, f"{path} at byte {offset}")
             last_time_ns = record.time_ns
             if count == record.count:
-                last = (segment_number(path), offset, offset + len(record.data), record.check)
-                sequence = record.last_sequence
-                place = Place(*last, sequence, last_time_ns, scan.epoch, scan.shard_read)
+                last = (path, offset, record, scan.epoch)
             on_progress(record.first_sequence + count - 1)
     assert scan.tail is not None
+    if last is not None:
+        place = _place(*last, scan.shard_read)
     return Recovered(engine, scan.tail, last_time_ns, known.tail.next_sequence - 1, place)
+
+
+def _place(path: Path, offset: int, record: Record, epoch: int, shard: int) -> Place:
+    end = offset + len(record.data)
+    sequence, time_ns = record.last_sequence, record.time_ns
+    return Place(segment_number(path), offset, end, record.check, sequence, time_ns, epoch, shard)
 
 
 def replay(applier: BatchApplier, record: Record, count: int, place: str) -> None:
