@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -121,15 +122,23 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Put lines of the core wrong; see them found.")
     parser.add_argument("--first", type=int, default=len(FAULTS), help="only so many faults")
     parser.add_argument("--most", type=int, default=1_000_000, help="commands for each")
+    parser.add_argument("--jobs", type=int, default=2, help="faults tried at the same time")
     arguments = parser.parse_args()
-    unseen = 0
-    for fault in FAULTS[: arguments.first]:
-        commands = run(fault, arguments.most)
-        unseen += commands == 0
-        told = f"after {commands:>7} commands" if commands else "NOT SEEN"
-        print(f"{told}  {fault.file}: {fault.wrong.strip() or 'line left out'}", flush=True)
-    print(f"faults={min(arguments.first, len(FAULTS))} unseen={unseen}")
+    faults = FAULTS[: arguments.first]
+    with ThreadPoolExecutor(arguments.jobs) as pool:  # each runs in a process of its own
+        found = pool.map(lambda fault: run(fault, arguments.most), faults)
+        unseen = sum(
+            [_tell(fault, commands) for fault, commands in zip(faults, found, strict=True)]
+        )
+    print(f"faults={len(faults)} unseen={unseen}")
     return 1 if unseen else 0
+
+
+def _tell(fault: Fault, commands: int) -> bool:
+    """Print how a fault was found; return whether it was not."""
+    told = f"after {commands:>7} commands" if commands else "NOT SEEN"
+    print(f"{told}  {fault.file}: {fault.wrong.strip() or 'line left out'}", flush=True)
+    return commands == 0
 
 
 if __name__ == "__main__":
