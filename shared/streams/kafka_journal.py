@@ -28,6 +28,7 @@ from shared.streams.kafka_connection import (
     port_error,
     translated,
 )
+from shared.streams.record_parts import PART_BYTES, Joiner, part_of, parts_of
 from shared.streams.topology import (
     JOURNAL_GROUP,
     MAX_MESSAGE_BYTES,
@@ -41,13 +42,15 @@ _FIRST_TAKE_S: Final = 0.15
 # A fetch that waits is not woken by the end of a transaction that is undone, and a takeover waits.
 _FETCH_WAIT_MS: Final = 50
 _BEAT_TIMEOUT_MS: Final = 1_000
+_QUEUED_KIB: Final = 2_097_151  # the longest record there can be, 1 GiB, is queued in one go
 
 
 class KafkaJournalTopic:
     """The topics `hotpath-journal.<shard>` and `hotpath-beats.<shard>`."""
 
-    def __init__(self, brokers: Brokers, shard: int) -> None:
+    def __init__(self, brokers: Brokers, shard: int, part_bytes: int = PART_BYTES) -> None:
         self._brokers = brokers
+        self._part_bytes = part_bytes  # a longer record is stored in parts
         self._topics = (journal_topic(shard), beats_topic(shard))
         self._journal, self._beats = (TopicPartition(topic.name, 0) for topic in self._topics)
         self._lookup = Lookup(brokers)
@@ -69,13 +72,27 @@ class KafkaJournalTopic:
             producers, self._prepared = self._prepared or self._producers(), []
         producers = self._take_over(producers)
         self._lookup.settled_bounds(self._journal)
-        return KafkaJournalWriter(producers, self._journal, self._lookup)
+        return KafkaJournalWriter(producers, self._journal, self._lookup, self._part_bytes)
 
     def last(self) -> CopiedRecord | None:
         # What a writer that is gone has left open hides nothing that is committed before it.
-        bounds = self._lookup.bounds(self._journal)
-        found = self._lookup.read_last(self._journal, *bounds)
-        return None if found is None else _copied(found.offset, found.key, found.value)
+        while True:
+            first, end = self._lookup.bounds(self._journal)
+            found = self._lookup.read_last(self._journal, first, end)
+            if found is None:
+                return None
+            number, count = part_of(found)
+            if number == count:
+                break
+            # The end was that of the record before, and this one has been stored since.
+        parts = [found]
+        begin = found.offset
+        while len(parts) < count:  # between them may be what was undone
+            begin = max(first, begin - 2 * count)
+            # Up to a marker, reading may go one message too far.
+            read = self._lookup.read(self._journal, begin, found.offset)
+            parts = [part for part in read if part.offset < found.offset] + [found]
+        return Joiner().add(parts[-count:])[0]
 
     def end(self, *, settled: bool = True) -> int:
         bounds = self._lookup.settled_bounds if settled else self._lookup.bounds
@@ -150,6 +167,7 @@ class KafkaJournalTopic:
             "transaction.timeout.ms": _TRANSACTION_TIMEOUT_MS,
             "message.timeout.ms": _TRANSACTION_TIMEOUT_MS,
             "message.max.bytes": MAX_MESSAGE_BYTES,
+            "queue.buffering.max.kbytes": _QUEUED_KIB,
             "linger.ms": 0,
             "compression.type": "lz4",
             "retry.backoff.ms": 5,
@@ -163,9 +181,14 @@ class KafkaJournalWriter:
     """Writes with producers that have taken their ids."""
 
     def __init__(
-        self, producers: Sequence[Producer], partition: TopicPartition, lookup: Lookup
+        self,
+        producers: Sequence[Producer],
+        partition: TopicPartition,
+        lookup: Lookup,
+        part_bytes: int,
     ) -> None:
         self._producers = list(producers)
+        self._part_bytes = part_bytes
         self._partition = partition
         self._lookup = lookup
         self._turn = 0
@@ -183,13 +206,7 @@ class KafkaJournalWriter:
             with translated():
                 producer.begin_transaction()
                 for epoch, data in records:
-                    producer.produce(
-                        self._partition.topic,
-                        data,
-                        epoch.to_bytes(8, "little"),
-                        0,
-                        on_delivery=self._on_delivery,
-                    )
+                    self._produce(producer, epoch.to_bytes(8, "little"), data)
                 producer.commit_transaction(CALL_TIMEOUT_S)
             if self._error is not None:
                 raise port_error(self._error)
@@ -203,6 +220,17 @@ class KafkaJournalWriter:
         except BaseException:
             self.close()
             raise
+
+    def _produce(self, producer: Producer, key: bytes, data: bytes) -> None:
+        for headers, part in parts_of(data, self._part_bytes):
+            producer.produce(
+                self._partition.topic,
+                part,
+                key,
+                0,
+                on_delivery=self._on_delivery,
+                headers=list(headers),
+            )
 
     def close(self) -> None:
         """Let the producers go. They are not closed in good order: that would wait for Kafka."""
@@ -232,20 +260,17 @@ class KafkaJournalReader:
 
     def __init__(self, brokers: Brokers, partition: TopicPartition, offset: int) -> None:
         self._partition = partition
+        self._joiner = Joiner()
         self._reader = KafkaStreamReader(brokers, JOURNAL_GROUP, [partition], _FETCH_WAIT_MS)
         self._reader.seek(partition, offset)
 
     def poll(self, max_records: int, timeout_ms: int) -> list[CopiedRecord]:
-        found = self._reader.poll(max_records, timeout_ms)
-        return [_copied(message.offset, message.key, message.value) for message in found]
+        return self._joiner.add(self._reader.poll(max_records, timeout_ms))
 
     @property
     def position(self) -> int:
-        return self._reader.position(self._partition)
+        pending = self._joiner.pending_offset
+        return self._reader.position(self._partition) if pending is None else pending
 
     def close(self) -> None:
         self._reader.close()
-
-
-def _copied(offset: int, key: bytes, value: bytes) -> CopiedRecord:
-    return CopiedRecord(offset, int.from_bytes(key, "little"), value)

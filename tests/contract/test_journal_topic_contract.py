@@ -1,5 +1,6 @@
 """What every journal topic promises: one writer at a time, all of a batch or none, and no gap."""
 
+import random
 from collections.abc import Callable
 
 import pytest
@@ -7,6 +8,9 @@ import pytest
 from shared.ports.event_stream import StreamError, WriterFenced
 from shared.ports.journal_topic import JournalTopic
 from shared.streams.factory import open_journal_topic
+from shared.streams.kafka_brokers import Brokers
+from shared.streams.kafka_journal import KafkaJournalTopic
+from shared.streams.topology import MAX_MESSAGE_BYTES
 from tests.support.engine import wait_for
 from tests.support.kafka import kafka_server
 from tests.support.memory_journal_topic import MemoryBroker, MemoryJournalTopic
@@ -80,6 +84,60 @@ def test_a_record_may_be_as_long_as_the_journal_has_them(open_topic: Open) -> No
     data = bytes(range(256)) * (8 << 12)  # 8 MB
     topic.writer().store([(1, data), (1, b"behind")])
     assert stored(topic) == [(1, data), (1, b"behind")]
+
+
+def test_a_record_longer_than_a_message_is_one_record_to_all_who_read(open_topic: Open) -> None:
+    topic = open_topic()
+    topic.ensure()
+    data = random.Random(7).randbytes(MAX_MESSAGE_BYTES + (1 << 20))
+    topic.writer().store([(1, b"before"), (1, data)])
+    last = topic.last()
+    assert last is not None and (last.epoch, last.data) == (1, data)
+    assert stored(topic) == [(1, b"before"), (1, data)]
+    assert stored(open_topic(), last.offset) == [(1, data)]
+
+
+@pytest.fixture
+def in_parts(kafka_server: Server) -> Open:
+    """Return what opens a topic that stores ten bytes a message."""
+    shard, brokers = new_shard(), Brokers.of(kafka_server.url)
+    return lambda: KafkaJournalTopic(brokers, shard, part_bytes=10)
+
+
+@pytest.mark.kafka
+def test_parts_are_joined_wherever_reading_begins(in_parts: Open) -> None:
+    topic = in_parts()
+    topic.ensure()
+    writer = topic.writer()
+    records = [(1, bytes([number]) * (7 * number)) for number in range(1, 8)]
+    for record in records:
+        writer.store([record])
+    last = topic.last()
+    assert last is not None and (last.epoch, last.data) == records[-1]
+    reader, found = topic.reader(0), []
+    while reader.position < topic.end():
+        taken = reader.poll(1, 100)  # one message at a time
+        found += taken
+        # Whoever begins anew at the position misses nothing and gets nothing twice.
+        rest = stored(topic, reader.position)
+        assert [(it.epoch, it.data) for it in found] + rest == records
+    reader.close()
+    topic.close()
+
+
+@pytest.mark.kafka
+def test_a_writer_that_is_shut_out_among_parts_leaves_none_of_them(in_parts: Open) -> None:
+    first, second = in_parts(), in_parts()
+    first.ensure()
+    old = first.writer()
+    old.store([(1, b"a" * 25)])
+    new = second.writer()
+    with pytest.raises((WriterFenced, StreamError)):
+        old.store([(1, b"b" * 95)])
+    new.store([(2, b"c" * 35)])
+    last = second.last()
+    assert last is not None and last.data == b"c" * 35
+    assert stored(first) == [(1, b"a" * 25), (2, b"c" * 35)]
 
 
 def test_beats_are_counted_and_the_last_is_known(open_topic: Open) -> None:
