@@ -43,7 +43,7 @@ def bench_engine(
     In mode `replicated`, STREAM_URL names the Kafka that a replicator copies the journal to.
     """
     folder.mkdir()
-    engine = EngineProcess(folder, TRADING_SEGMENT_BYTES=str(256 << 20), **settings)
+    engine = EngineProcess(folder, **{"TRADING_SEGMENT_BYTES": str(256 << 20)} | settings)
     replicator = ReplicatorProcess(engine)
     try:
         if settings.get("TRADING_DURABILITY") == "replicated":

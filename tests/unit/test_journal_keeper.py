@@ -69,7 +69,7 @@ def test_a_segment_full_of_zeros_is_there_when_the_engine_goes_on(tmp_path: Path
     ready = tmp_path / READY_NAME
     with keeper_of(tmp_path, writer) as keeper:
         for number in range(1, 4):
-            while writer.place[0] == number or writer.end.offset < SEGMENT_BYTES // 3:
+            while writer.place[0] == number or writer.end.offset < SEGMENT_BYTES * 2 // 3:
                 append(writer, 1)
             keeper.tell()
             wait_for(ready.exists, "the next segment is made")

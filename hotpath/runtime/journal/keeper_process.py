@@ -25,7 +25,9 @@ W_FAILURE: Final = 9  # errno of the sync that failed
 
 _OFFSET_BITS: Final = 40  # of a place; the rest is the segment's number
 _LOOK_MS: Final = 50  # how often it is looked where nothing is to be synced
-_FILL_PAUSE_MS: Final = 1  # between two stretches of zeros, for whoever wants the core and the disk
+# Zeros at once: a short turn on a core that others want as well.
+_FILL_BYTES: Final = 4 * FILL_BYTES
+_FILL_PAUSE_MS: Final = 4
 _SYNC_BYTES: Final = 1 << 20  # of zeros at once, so that the journal's own syncs do not wait long
 _RETRY_S: Final = 1.0
 _MISSING_S: Final = 1.0  # how long a segment's name may be away before that is a failure
@@ -114,7 +116,7 @@ class Keeper:
         self._descriptor, self._number, self._missing_since_s = descriptor, number, 0.0
 
     def _make_segment(self, now_s: float) -> None:
-        """Go on with the next segment, once a quarter of this one is used.
+        """Go on with the next segment, once half of this one is used.
 
         Without room on the disk it is tried again later: the engine then finds out for itself.
         """
@@ -130,14 +132,14 @@ class Keeper:
 
     def _is_wanted(self) -> bool:
         _, offset = as_place(self._words[W_ASKED])
-        return offset > self._segment_bytes // 4 and not (self._directory / READY_NAME).exists()
+        return offset > self._segment_bytes // 2 and not (self._directory / READY_NAME).exists()
 
     def _fill(self) -> None:
         """Write the next stretch of zeros; give the segment its name when they are all there.
 
         From then on it is the engine's.
         """
-        size = min(FILL_BYTES, self._segment_bytes - self._filled)
+        size = min(_FILL_BYTES, self._segment_bytes - self._filled)
         self._files.fill(self._new_descriptor, self._filled, size)
         self._filled += size
         is_done = self._filled == self._segment_bytes
