@@ -13,6 +13,7 @@ from shared.hotpath_client import answers
 from shared.hotpath_client.epochs import Epochs
 from shared.ports.engine import CommandResult, EngineBusy, EngineError, EngineUnavailable
 from shared.wire import frames
+from shared.wire.report_pages import ReportPages
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ class MemberStream:
         self._next_request = 1
         self._epochs = Epochs()
         self._unanswered: dict[int, bytes] = {}
+        self._pages = ReportPages()
 
     @property
     def unanswered(self) -> int:
@@ -57,6 +59,7 @@ class MemberStream:
 
     def logon(self, token: str) -> bytes:
         """Return the frame with which a new connection begins."""
+        self._pages = ReportPages()  # those of a report that was cut off come again
         logon = frames.Logon(frames.MEMBER, token, self._cancels, self.last_number)
         return frames.encode_logon(logon)
 
@@ -83,9 +86,11 @@ class MemberStream:
             self._unanswered.pop(result.request, None)
             yield Answered(result.request, answers.command_result(result))
         elif kind == frames.EXECUTION_REPORT:
-            report = frames.decode_report(data)
-            self._follow(report.sequence, report.previous)
-            yield Reported(answers.report_events(report))
+            page = frames.decode_report(data)
+            self._check_follows(page.sequence, page.previous)
+            if report := self._pages.add(page):
+                self._follow(report.sequence, report.previous)
+                yield Reported(answers.report_events(report))
         elif kind == frames.REJECT:
             reject = frames.decode_reject(data)
             if reject.request == 0:
@@ -98,10 +103,14 @@ class MemberStream:
             raise EngineUnavailable("logged out")
 
     def _follow(self, number: int, previous: int) -> None:
+        """Take note of a message that has arrived whole."""
+        self._check_follows(number, previous)
+        self.last_number = number
+
+    def _check_follows(self, number: int, previous: int) -> None:
         """See that nothing is missing between the last message and this one."""
         if previous != self.last_number:
             raise EngineUnavailable(f"message {number} follows {previous}, not {self.last_number}")
-        self.last_number = number
 
     def _accepted(self, logon: frames.LogonAccepted) -> Iterator[Outcome]:
         """Find out what became of everything unanswered: all results have come by now."""

@@ -21,6 +21,7 @@ from shared.domain import records as r
 from shared.domain.command_size import is_one_command
 from shared.wire import frames, ring_frames
 from shared.wire.frames import FrameError, GatewayCode
+from shared.wire.report_pages import encode_report_pages
 from shared.wire.tokens import MEMBER, TokenError, TokenExpired, TokenVerifier
 
 LOGON_WITHIN_S: Final = 5.0
@@ -287,8 +288,8 @@ class Gateway:
             if member is not sender:
                 shown = [(index, masked(event, account)) for index, event in found]
                 previous = member.last_number
-                report = frames.encode_report(sequence, time_ns, shown, previous=previous)
-                self.send(member, report)
+                for page in encode_report_pages(sequence, time_ns, shown, previous=previous):
+                    self.send(member, page)
             member.last_number = sequence
 
     def answer_query(self, pending: PendingQuery, words: list[int] | None) -> None:

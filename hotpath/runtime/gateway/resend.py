@@ -7,7 +7,7 @@ events that touch its account. A message's number is its command's sequence.
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from itertools import accumulate, chain, islice
+from itertools import accumulate, chain
 from pathlib import Path
 from struct import Struct
 from typing import Final
@@ -17,8 +17,10 @@ from hotpath.runtime.journal.cursor import JournalCursor
 from shared.domain import records as r
 from shared.wire import frames
 from shared.wire.journal import JournaledCommand, Record
+from shared.wire.report_pages import encode_report_pages
 
 COMMANDS_A_STEP: Final = 256  # a batch may hold 16,384, all of one member
+BYTES_A_STEP: Final = 1 << 20  # an auction may have more for one member than a socket takes
 _LOW_HALF: Final = 0xFFFF_FFFF
 _EVENT: Final = Struct(f"<{r.EVENT_WORDS}q")
 
@@ -30,7 +32,7 @@ class Resend:
         self._account_id = account_id
         self._cursor = JournalCursor(journal, after)
         self._after = after
-        self._rest: Iterator[JournaledCommand] = iter(())  # of the stretch that is under way
+        self._rest: Iterator[bytes] = iter(())  # of the stretch that is under way
         self._has_rest = False
         self.last_number = after  # of the last message made
         self.last_request = 0  # of the last command of the member's own that was found
@@ -39,10 +41,19 @@ class Resend:
         """Return the frames of the next stretch of the journal."""
         if not self._has_rest:
             records = self._cursor.step(durable_sequence)
-            self._rest = chain.from_iterable(map(self._touching, records))
-        taken = list(islice(self._rest, COMMANDS_A_STEP))
-        self._has_rest = len(taken) == COMMANDS_A_STEP
-        return [frame for command in taken for frame in self._messages(command)]
+            commands = chain.from_iterable(map(self._touching, records))
+            self._rest = chain.from_iterable(map(self._messages, commands))
+        taken: list[bytes] = []
+        size = 0
+        for frame in self._rest:
+            taken.append(frame)
+            size += len(frame)
+            if len(taken) == COMMANDS_A_STEP or size >= BYTES_A_STEP:
+                self._has_rest = True
+                break
+        else:
+            self._has_rest = False
+        return [frame for frame in taken if frame]
 
     def has_arrived(self, durable_sequence: int) -> bool:
         return not self._has_rest and self._cursor.sequence >= durable_sequence
@@ -67,6 +78,7 @@ class Resend:
         return sorted({bisect_right(ends, at) for at in touched})
 
     def _messages(self, command: JournaledCommand) -> Iterator[bytes]:
+        """Yield a command's frames; an empty one where it has none, for it takes time as well."""
         account = self._account_id
         request = command.words[r.C_REQUEST]
         is_own = request != 0 and command.words[r.C_ACCOUNT] == account
@@ -79,6 +91,7 @@ class Resend:
             if account in accounts_of(event) and (is_own or index > 0 or not is_known_id(event)):
                 touching.append((index, masked(event, account)))
         if not touching:
+            yield b""
             return
         sequence, previous = command.sequence, self.last_number
         self.last_number = sequence
@@ -93,6 +106,6 @@ class Resend:
                 numbers=(sequence, previous),
             )
         else:
-            yield frames.encode_report(
+            yield from encode_report_pages(
                 sequence, command.time_ns, touching, previous=previous, flags=frames.FLAG_RESENT
             )
