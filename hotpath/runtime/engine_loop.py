@@ -16,6 +16,7 @@ from hotpath.runtime.gateway.order_entry import Gateway, PendingCommand
 from hotpath.runtime.gateway.repeats import Repeats
 from hotpath.runtime.journal.keeper import JournalKeeper
 from hotpath.runtime.journal.marks import StateMarks
+from hotpath.runtime.journal.own_snapshot import OwnSnapshot
 from hotpath.runtime.journal.status_file import HALTED, OPEN, STOPPED, StatusFile
 from hotpath.runtime.journal.writer import JournalFailed
 from hotpath.runtime.metrics import Metrics
@@ -82,6 +83,7 @@ class EngineLoop:
         rings: Rings,
         keeper: JournalKeeper,
         marks: StateMarks,
+        own_snapshot: OwnSnapshot,
         status: StatusFile,
         status_words: Callable[[], list[int]],
         stream_bound: StreamBound,
@@ -100,6 +102,7 @@ class EngineLoop:
         self._rings = rings
         self._keeper = keeper
         self._marks = marks
+        self._own_snapshot = own_snapshot
         self._status = status
         self._status_words = status_words
         self._stream_bound = stream_bound
@@ -116,12 +119,13 @@ class EngineLoop:
         self._wake_in, self._wake_out = socket.socketpair()
 
     def stop_on_signals(self) -> None:
-        """Let SIGTERM and SIGINT end the loop, also while it sleeps."""
+        """Let SIGTERM and SIGINT end the loop, also while it sleeps; SIGUSR2: see OwnSnapshot."""
         self._wake_in.setblocking(False)
         self._wake_out.setblocking(False)
         signal.set_wakeup_fd(self._wake_out.fileno(), warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self.stop)
+        signal.signal(signal.SIGUSR2, self._own_snapshot.ask)
         self._readiness.watch(self._wake_in.fileno(), write=False)
 
     def stop(self, *_: object) -> None:
@@ -317,6 +321,7 @@ class EngineLoop:
         self._gateway.flush()
         self._keeper.tidy()
         self._marks.tidy(self._sequencer.sequence, now_s)
+        self._own_snapshot.tidy(self._sequencer.sequence)
 
     def _halt(self, error: JournalFailed) -> None:
         """Say that the journal failed; acknowledge nothing from here on."""

@@ -24,6 +24,7 @@ from hotpath.runtime.journal.files import JournalFiles
 from hotpath.runtime.journal.index import JournalIndex
 from hotpath.runtime.journal.keeper import JournalKeeper
 from hotpath.runtime.journal.marks import StateMarks
+from hotpath.runtime.journal.own_snapshot import OwnSnapshot
 from hotpath.runtime.journal.recovery import Known, Recovered, recover
 from hotpath.runtime.journal.seek import find_place
 from hotpath.runtime.journal.status_file import STARTING, StatusFile
@@ -142,6 +143,9 @@ class _Engine:
             ),
             keeper=self._keeper,
             marks=self._marks,
+            own_snapshot=OwnSnapshot(
+                recovered.engine, self._journal, config.journal, config.shard, self._epoch
+            ),
             status=self._status,
             status_words=self._status_words,
             stream_bound=StreamBound(self._status, config.unpublished_commands),

@@ -74,11 +74,22 @@ def replay(
 
 @journal.command()
 @click.option("--keep", type=click.IntRange(min=1), default=3, show_default=True)
+@click.option(
+    "--from-engine",
+    is_flag=True,
+    help="Have the running engine write its own state, for a journal that cannot be read any more."
+    " It pauses meanwhile.",
+)
 @_FOLDER
 @_SHARD
 @_JSON
-def snapshot(keep: int, folder: Path | None, shard: int, as_json: bool) -> None:
+def snapshot(keep: int, from_engine: bool, folder: Path | None, shard: int, as_json: bool) -> None:
     """Write a snapshot of what is durable, from the last one and the journal behind it."""
+    if from_engine:
+        from infra.journal.from_engine import snapshot_from_engine
+
+        _print(snapshot_from_engine(_folder(folder, shard)), as_json)
+        return
     with _view() as view:
         _print(view.write_snapshot(_folder(folder, shard), keep), as_json)
 

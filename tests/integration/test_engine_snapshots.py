@@ -8,12 +8,22 @@ from pathlib import Path
 
 import pytest
 
-from hotpath.runtime.journal.reader import segment_paths
+from hotpath.runtime.journal.reader import JournalScan, segment_paths
 from hotpath.runtime.journal.recovery import recover
-from hotpath.runtime.journal.snapshot_names import newest_first
+from hotpath.runtime.journal.snapshot_names import newest_first, snapshot_path
 from hotpath.runtime.journal.snapshot_writer import SnapshotWriter
+from infra.journal.from_engine import snapshot_from_engine
+from infra.local.errors import StackError
 from shared.domain import records as r
-from tests.support.engine import ROOT, EngineProcess, engine, limit_order
+from shared.wire.journal import BATCH, JournalDamaged
+from tests.support.engine import (
+    ROOT,
+    EngineProcess,
+    engine,
+    engine_process,
+    limit_order,
+    market,
+)
 
 __all__ = ["engine"]
 
@@ -144,3 +154,42 @@ def test_a_moment_before_the_newest_snapshot_is_rebuilt_from_an_older_one(
     until = recover(engine.journal).sequence - until_behind
     expected = recover(engine.journal, until=until).engine.state_hash()
     assert recover(engine.journal, until=until, from_snapshot=True).engine.state_hash() == expected
+
+
+def test_an_engine_on_a_damaged_journal_saves_its_own_state_and_starts_from_it(
+    tmp_path: Path,
+) -> None:
+    with engine_process(tmp_path, TRADING_DURABILITY="fsync") as engine:
+        with engine.client() as client:
+            client.submit_many(market(accounts=3))
+        trade(engine, 1, 40)
+        damage_first_batch(engine.journal)
+        with pytest.raises(JournalDamaged):
+            SnapshotWriter(engine.journal).advance(1)
+        with engine.client() as client:
+            before = client.status()
+        found = snapshot_from_engine(engine.journal)
+        assert Path(found["snapshot"]) == snapshot_path(engine.journal, before.sequence)
+        trade(engine, 1000, 10)
+        with engine.client() as client:
+            later = client.status()
+        engine.kill()
+        engine.start()
+        assert f"from a snapshot of {before.sequence}" in engine.log()
+        with engine.client() as client:
+            assert client.status().state_hash == later.state_hash
+
+
+def damage_first_batch(journal: Path) -> None:
+    path, offset, _ = next(place for place in JournalScan(journal) if place[2].kind == BATCH)
+    with path.open("r+b") as segment:
+        segment.seek(offset + 60)
+        (byte,) = segment.read(1)
+        segment.seek(offset + 60)
+        segment.write(bytes([byte ^ 1]))
+
+
+def test_no_engine_no_snapshot_of_its_state(engine: EngineProcess) -> None:
+    engine.kill()
+    with pytest.raises(StackError, match="no engine is open"):
+        snapshot_from_engine(engine.journal)

@@ -50,6 +50,7 @@ class Standby:
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
         signal.signal(signal.SIGUSR1, self._ask_switch)
+        signal.signal(signal.SIGUSR2, signal.SIG_IGN)  # an engine's: write a snapshot
         try:
             TokenVerifier(self._config.engine.public_key_file.read_bytes())
         except (OSError, ValueError) as error:
