@@ -11,7 +11,7 @@ from constructs import Construct
 
 from shared.streams.topology import engine_host_use
 from stacks.data import PRIVATE, DataStack
-from stacks.network import ENGINE_HEALTH_PORT, ORDER_ENTRY_PORT, NetworkStack
+from stacks.network import ENGINE_HEALTH_PORT, METRICS_PORTS, ORDER_ENTRY_PORT, NetworkStack
 from stacks.settings import StageSettings
 from stacks.streaming import StreamingStack
 
@@ -55,6 +55,7 @@ class HotPathStack(Stack):
             deletion_protection=True,
             security_groups=[network.groups["engine"]],
         )
+        self.hosts: dict[int, list[ec2.Instance]] = {}
         self.target_groups = [self._shard(shard) for shard in range(settings.shards)]
         self.engine_address = ",".join(
             f"{self.balancer.load_balancer_dns_name}:{_listener_port(shard)}"
@@ -62,7 +63,7 @@ class HotPathStack(Stack):
         )
 
     def _shard(self, shard: int) -> elb.NetworkTargetGroup:
-        hosts = [self._host(shard, role) for role in ROLES]
+        hosts = self.hosts[shard] = [self._host(shard, role) for role in ROLES]
         port = _listener_port(shard)
         if shard:
             self._network_rule(port)
@@ -170,7 +171,10 @@ class HotPathStack(Stack):
             "TRADING_DURABILITY": "fsync",
             "TRADING_SPIN": 1,
             "ENGINE_LISTEN": f"0.0.0.0:{ORDER_ENTRY_PORT}",
-            "ENGINE_HEALTH_LISTEN": f"0.0.0.0:{ENGINE_HEALTH_PORT}",
+            **{
+                f"{part.upper()}_HEALTH_LISTEN": f"0.0.0.0:{port}"
+                for part, port in METRICS_PORTS.items()
+            },
             "ENGINE_PUBLIC_KEY_FILE": "/etc/trading/engine-public.pem",
             "STREAM_URL": self._streaming.url,
         }

@@ -14,6 +14,13 @@ REDIS_PORT = 6379
 KAFKA_IAM_PORT = 9098
 ORDER_ENTRY_PORT = 4570
 ENGINE_HEALTH_PORT = 4574
+# Who serves /metrics on a host, and where; a standby no longer does once it is the engine.
+METRICS_PORTS = {
+    "engine": ENGINE_HEALTH_PORT,
+    "publisher": 4576,
+    "standby": 4578,
+    "replicator": 4579,
+}
 
 # Interface endpoints keep calls to AWS off the internet; each costs money, so only what is called.
 ENDPOINTS = {
@@ -44,7 +51,10 @@ FLOWS = (
     Flow("stream", "stream", KAFKA_IAM_PORT, "event source mappings poll from within the cluster"),
     Flow("engine", "stream", KAFKA_IAM_PORT, "publisher and replicator"),
     Flow("engine", "engine", ORDER_ENTRY_PORT, "load balancer and standby to the primary"),
-    Flow("engine", "engine", ENGINE_HEALTH_PORT, "health checks of the load balancer"),
+    *(
+        Flow("engine", "engine", port, f"health and metrics: {part}")
+        for part, port in METRICS_PORTS.items()
+    ),
 )
 
 

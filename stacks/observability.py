@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from aws_cdk import Duration, Stack
-from aws_cdk import aws_aps as aps
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_grafana as grafana
@@ -13,8 +12,10 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
-from stacks.data import DataStack
+from stacks.data import PRIVATE, DataStack
 from stacks.hotpath import HotPathStack
+from stacks.network import NetworkStack
+from stacks.prometheus import Metrics
 from stacks.serverless import ServerlessStack
 from stacks.settings import StageSettings
 
@@ -46,6 +47,7 @@ class ObservabilityStack(Stack):
         scope: Construct,
         name: str,
         settings: StageSettings,
+        network: NetworkStack,
         data: DataStack,
         hotpath: HotPathStack,
         serverless: ServerlessStack,
@@ -65,7 +67,17 @@ class ObservabilityStack(Stack):
         key.grant_encrypt_decrypt(iam.ServicePrincipal("cloudwatch.amazonaws.com"))
         for watch in (*self._engines(hotpath), *self._functions(), *self._databases(data)):
             self._ring(watch)
-        self._workspaces(settings)
+        metrics = Metrics(
+            self,
+            "Metrics",
+            f"trading-{settings.stage}",
+            hotpath.hosts,
+            network.vpc.select_subnets(subnet_type=PRIVATE.subnet_type).subnets,
+            network.groups["engine"],
+            self._topics,
+        )
+        key.grant_encrypt_decrypt(iam.ServicePrincipal("aps.amazonaws.com"))
+        self._grafana(settings, metrics.workspace.attr_arn)
 
     def _engines(self, hotpath: HotPathStack) -> list[Watch]:
         return [
@@ -139,8 +151,7 @@ class ObservabilityStack(Stack):
         alarm.add_alarm_action(action)
         alarm.add_ok_action(action)
 
-    def _workspaces(self, settings: StageSettings) -> None:
-        metrics = aps.CfnWorkspace(self, "Prometheus", alias=f"trading-{settings.stage}")
+    def _grafana(self, settings: StageSettings, workspace_arn: str) -> None:
         reader = iam.Role(
             self,
             "GrafanaRole",
@@ -155,7 +166,7 @@ class ObservabilityStack(Stack):
                                 "aps:GetSeries",
                                 "aps:QueryMetrics",
                             ],
-                            resources=[metrics.attr_arn],
+                            resources=[workspace_arn],
                         )
                     ]
                 )

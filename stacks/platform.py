@@ -28,7 +28,7 @@ class Platform(Stage):
             self, "Serverless", settings, self.network, self.data, self.streaming, self.hotpath
         )
         self.observability = ObservabilityStack(
-            self, "Observability", settings, self.data, self.hotpath, self.serverless
+            self, "Observability", settings, self.network, self.data, self.hotpath, self.serverless
         )
         Tags.of(self).add("platform", "trading")
         Tags.of(self).add("stage", settings.stage)

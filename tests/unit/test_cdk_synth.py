@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from hotpath.runtime.publisher.resume import TOPICS
 from infra.bootstrap import ROOT
@@ -21,6 +22,7 @@ if shutil.which("node") is None:
 
 from aws_cdk.assertions import Match, Template  # noqa: E402
 
+from stacks.network import METRICS_PORTS  # noqa: E402
 from stacks.pipeline import PipelineStack  # noqa: E402
 from stacks.platform import Platform  # noqa: E402
 from stacks.settings import STAGES  # noqa: E402
@@ -323,6 +325,24 @@ def test_the_engine_going_silent_counts_as_down(templates: dict[str, Template]) 
         "AWS::CloudWatch::Alarm",
         {"MetricName": "HealthyHostCount", "TreatMissingData": "breaching"},
     )
+
+
+def test_metrics_of_every_host_are_read_and_their_alerts_ring(
+    templates: dict[str, Template],
+) -> None:
+    template = templates["observability"]
+    (scraper,) = template.find_resources("AWS::APS::Scraper").values()
+    blob = json.dumps(scraper["Properties"]["ScrapeConfiguration"]["ConfigurationBlob"])
+    hosts = 2 * PRODUCTION.shards
+    for part, port in METRICS_PORTS.items():
+        assert f"job_name: {part}" in blob
+        assert blob.count(f":{port}\\n") == hosts
+    (rules,) = template.find_resources("AWS::APS::RuleGroupsNamespace").values()
+    alerts = yaml.safe_load(rules["Properties"]["Data"])["groups"][0]["rules"]
+    (workspace,) = template.find_resources("AWS::APS::Workspace").values()
+    manager = json.dumps(workspace["Properties"]["AlertManagerDefinition"])
+    for alert in alerts:
+        assert f"receiver: {alert['labels']['priority']}" in manager
 
 
 def test_the_pipeline_deploys_production_after_staging_and_a_person(
