@@ -146,18 +146,25 @@ def _recovery_s(engine: EngineProcess) -> float:
 def _start_flood(
     engine: EngineProcess, transport: str, rate: int, seconds: float
 ) -> "subprocess.Popen[str]":
-    words = [engine.address, token_of(engine), transport, str(rate), str(seconds)]
-    return subprocess.Popen(
+    """Start it; its token goes by standard input, as everybody may read command lines."""
+    words = [engine.address, transport, str(rate), str(seconds)]
+    flood = subprocess.Popen(
         [sys.executable, "-m", "tests.bench", "overload", "flood", *words],
         cwd=ROOT,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
+    assert flood.stdin is not None
+    flood.stdin.write(token_of(engine) + "\n")
+    flood.stdin.flush()
+    return flood
 
 
 def _flood(words: list[str]) -> int:
-    """Offer replacements; print what became of them."""
-    address, token, transport, rate, seconds = words
+    """Offer replacements with the token on standard input; print what became of them."""
+    address, transport, rate, seconds = words
+    token = sys.stdin.readline().strip()
     pacer: RingPacer | TcpPacer
     if transport == "shm":
         pacer = ring_pacer(address, token)

@@ -1,6 +1,7 @@
 """The benchmarks of the wire and of overload: they start what they need, and say what they saw."""
 
 import json
+import re
 import subprocess
 import sys
 from typing import Any
@@ -8,8 +9,14 @@ from typing import Any
 import pytest
 
 from shared.wire.pacing import lateness
+from shared.wire.tokens import SCOPES
 from tests.bench.document import sections
 from tests.bench.engine import ROOT
+from tests.bench.overload import _start_flood
+from tests.support.engine import EngineProcess, engine
+
+__all__ = ["engine"]
+TOKEN = re.compile(r"[A-Za-z0-9_-]{40,}")
 
 
 def bench(*words: str) -> tuple[int, dict[str, Any]]:
@@ -60,6 +67,17 @@ def test_an_overloaded_engine_says_busy_takes_cancels_and_recovers(transport: st
         assert row["accepted"] > 0
         assert (row["cancels_refused"], row["cancels_without_effect"]) == (0, 0)
         assert row["recovery_s"] < 10
+
+
+def test_no_token_stands_on_a_command_line(engine: EngineProcess) -> None:
+    flood = _start_flood(engine, "tcp", 100, 0.2)
+    said, _ = flood.communicate(timeout=60)
+    assert json.loads(said.splitlines()[-1])["offered"] == 20
+    assert flood.returncode == 0
+    words = flood.args
+    assert isinstance(words, list)
+    assert not [word for word in words if TOKEN.search(str(word))]
+    assert TOKEN.search(engine.issuer.service(SCOPES)), "this is what a token looks like"
 
 
 def test_the_noise_floor_is_how_late_a_loop_is_that_only_waits() -> None:
