@@ -99,4 +99,4 @@ def broker_with_lines() -> Iterator[tuple[Server, list[Line]]]:
         finally:
             for line in lines:
                 line.close()
-            runner.stop_part(part)
+            runner.kill_part(part)  # an orderly end takes seconds

@@ -43,8 +43,7 @@ def main() -> int:
         signal.signal(number, lambda *_: stopping.set())
     consumers.start()
     stopping.wait()
-    consumers.stop()
-    stream.close()
+    consumers.stop()  # its threads may still read, so the stream stays open
     return 0
 
 

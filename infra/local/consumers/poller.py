@@ -13,7 +13,7 @@ from shared.ports.event_stream import EventStream, StoredMessage, StreamError, S
 
 log = logging.getLogger("consumers")
 
-_POLL_MS: Final = 2_000  # bounds how long a stop takes
+_POLL_MS: Final = 2_000  # bounds how long a thread goes on after a stop, delivering nothing
 _STREAM_PAUSE_S: Final = 1.0
 _MAX_BATCH_BYTES: Final = 4_000_000  # Lambda takes 6 MB a call, and base64 adds a third
 _RECORD_OVERHEAD_BYTES: Final = 200
@@ -30,7 +30,16 @@ class PartitionPoller:
         self._progress = progress
         self._stop = stop
         self._reader: StreamReader | None = None
+        self._delivering = threading.Lock()
         self.thread = threading.Thread(target=self._run, name=progress.name, daemon=True)
+
+    def await_last(self, timeout_s: float) -> None:
+        """Once the event `stop` is set: return when no batch is under way. None begins any more.
+
+        The thread itself may still wait for messages, of which it delivers none.
+        """
+        if self._delivering.acquire(timeout=timeout_s):
+            self._delivering.release()
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -53,8 +62,11 @@ class PartitionPoller:
             self._reader = self._open()
         batch = self._next_batch(self._reader)
         if batch:
-            for part in _parts(batch):
-                self._deliver(self._reader, part)
+            with self._delivering:
+                for part in _parts(batch):
+                    if self._stop.is_set():
+                        raise Stopped
+                    self._deliver(self._reader, part)
         else:
             self._progress.position = self._reader.position(self._progress.partition)
         self._progress.going_on()

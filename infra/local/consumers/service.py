@@ -48,24 +48,25 @@ class Consumers:
         at_once = int(os.environ.get("TRADING_FUNCTION_CONCURRENCY", "1"))
         turns = {route.function: threading.Semaphore(at_once) for route in routes}
         self.progress: list[Progress] = []
-        self._threads: list[threading.Thread] = []
+        self._pollers: list[PartitionPoller] = []
+        self._watches: list[EngineWatch] = []
         for route in routes:
             target = self._target(route, turns[route.function])
             for number in range(wiring.partitions[route.topic]):
                 progress = Progress(route, TopicPartition(route.topic, number))
                 self.progress.append(progress)
                 poller = PartitionPoller(wiring.stream, target, progress, self._stop)
-                self._threads.append(poller.thread)
+                self._pollers.append(poller)
         for url in wiring.engine_health_urls:
             watch = EngineWatch(
                 url,
                 lambda: resend_all(wiring.functions, resends, wiring.names),
                 self._stop,
             )
-            self._threads.append(watch.thread)
+            self._watches.append(watch)
 
     def start(self) -> None:
-        for thread in self._threads:
+        for thread in [each.thread for each in self._pollers] + [it.thread for it in self._watches]:
             thread.start()
         stream = self._wiring.stream
         self._server = status_server.serve(
@@ -78,8 +79,10 @@ class Consumers:
         """Let batches under way end, for a while; then leave them to be delivered again."""
         self._stop.set()
         deadline = time.monotonic() + _STOP_GRACE_S
-        for thread in self._threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
+        for poller in self._pollers:
+            poller.await_last(max(0.0, deadline - time.monotonic()))
+        for watch in self._watches:
+            watch.thread.join(max(0.0, deadline - time.monotonic()))
         self._server.shutdown()
         self._server.server_close()
 
