@@ -266,7 +266,7 @@ class KafkaStreamWriter:
             "transaction.timeout.ms": _TRANSACTION_TIMEOUT_MS,
             "message.timeout.ms": _DELIVERY_TIMEOUT_MS,
             "message.max.bytes": MAX_MESSAGE_BYTES + 4_096,
-            "linger.ms": 5,
+            "linger.ms": 100,  # a commit sends at once; until then, requests may grow
             "compression.type": "lz4",  # messages of one batch differ in a few digits
             "queue.buffering.max.messages": _QUEUED_MESSAGES,
         }

@@ -20,3 +20,4 @@ def test_standard_output_is_one_document_and_the_stream_holds_each_message_once(
     assert (row["stream"], row["skipped"], row["exactly_once"]) == ("redis", "", True)
     assert [found["messages"] > 600 for found in row["rounds"]] == [True, True]
     assert row["median_messages_per_s"] > 0
+    assert row["made_beforehand_messages_per_s"] > 0
