@@ -139,3 +139,30 @@ def test_a_stream_that_comes_back_empty_is_filled_again_by_the_same_publisher(
         wait_until_published(engine, stream)
     assert stored(stream) == expected(engine)
     stream.close()
+
+
+def test_a_publisher_of_another_history_publishes_nothing_and_says_why_it_ends(
+    engine: EngineProcess,
+    publisher: PublisherProcess,
+    stream_redis_server: Server,
+    tmp_path: Path,
+) -> None:
+    publisher.start()
+    stream = open_stream(stream_redis_server.url)
+    stream.ensure_topics({topic: PARTITIONS[topic] for topic in TOPICS})
+    wait_until_published(engine, stream)
+    publisher.close()
+    before = stored(stream)
+    (tmp_path / "other").mkdir()
+    with engine_process(tmp_path / "other") as other:
+        with other.client() as client:
+            client.submit_many(market(accounts=2))
+        stranger = PublisherProcess(other, stream_redis_server.url)
+        try:
+            stranger.start()
+            wait_for(lambda: not stranger.is_running, "it ends")
+            assert stranger.says("the stream holds what this journal does not say")
+        finally:
+            stranger.close()
+    assert stored(stream) == before
+    stream.close()

@@ -12,6 +12,7 @@ from hotpath.runtime.journal.status_file import StatusFile
 from hotpath.runtime.journal.wake import Sleeper
 from hotpath.runtime.metrics import PublisherMetrics
 from hotpath.runtime.publisher.publishing import Publisher
+from hotpath.runtime.publisher.resume import StreamDiverged
 from shared.ports.event_stream import (
     EventStream,
     StreamUnavailable,
@@ -69,6 +70,9 @@ class PublisherProcess:
         except WriterFenced as error:
             log.error("another publisher took over: %s", error)
             return 3
+        except StreamDiverged as error:
+            log.critical("the stream holds what this journal does not say: %s", error)
+            return 1
         except JournalError as error:
             log.critical("the journal cannot be read: %s", error)
             return 1
