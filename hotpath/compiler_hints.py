@@ -6,7 +6,9 @@ indexes to be negative. `add_hints` marks, in the C text,
 
 - as cold (small code, out of the way): all that `HOT` does not name;
 - as always inlined: the small functions of plain orders, which `INLINED` names;
-- as likely: that an index is not negative and within its vec.
+- as likely: that an index is not negative and within its vec;
+
+and `words.prefetch`, which Python cannot express, becomes the processor's own instruction.
 
 Hints change how fast the code is, never what it does.
 """
@@ -33,14 +35,17 @@ HOT: Final = (
     "matching",
     "plain_orders",
     "order_commands",
+    "look_ahead",
     "engine",
 )
 
 # By module: functions that cost less than a call to them does.
 INLINED: Final[Mapping[str, Sequence[str]]] = {
     "lengths": ("words_of", "words_in"),
+    "words": ("prefetch",),
     "ids": (
         "_home",
+        "home_word",
         "id_digest",
         "search",
         "release",
@@ -98,6 +103,12 @@ INLINED: Final[Mapping[str, Sequence[str]]] = {
         "OrderCommands._is_plain",
         "OrderCommands._find_open",
     ),
+    "look_ahead": (
+        "LookAhead.pays",
+        "LookAhead.expect",
+        "LookAhead._find_around",
+        "_prefetch_row",
+    ),
     "engine": ("Engine._finish",),
 }
 
@@ -109,6 +120,9 @@ _DEFINITION: Final = re.compile(
 )
 _INDEX_TEST: Final = re.compile(
     r"( = \(uint64_t\)\w+ < \(uint64_t\)\w+;\n    if \()(cpy_r_\w+)\) goto"
+)
+_PREFETCH: Final = re.compile(
+    r"^(.*CPyDef_words___prefetch\(VecI64 (\w+), int64_t (\w+)\) \{\n)", re.MULTILINE
 )
 _SELDOM: Final = ("__top_level__", "__init__", "_grow")
 _ENTRANCE: Final = "engine___Engine___apply"  # what interpreted code calls
@@ -139,6 +153,7 @@ def add_hints(source: str) -> str:
     text = _DEFINITION.sub(mark, source)
     if wanted != found:
         raise ValueError(f"no such functions to inline: {sorted(wanted - found)}")
+    text = _PREFETCH.sub(r"\1    __builtin_prefetch(\2.items + \3);\n", text)
     return _INDEX_TEST.sub(r"\1likely(\2)) goto", text)
 
 

@@ -20,7 +20,8 @@ from hotpath.core.entering import Entering
 from hotpath.core.group_commands import GroupCommands
 from hotpath.core.house_commands import HouseCommands, has_administrative_id
 from hotpath.core.layout import I_SESSION
-from hotpath.core.lengths import words_at, words_in
+from hotpath.core.lengths import words_at, words_in, words_of
+from hotpath.core.look_ahead import GROUP, LookAhead
 from hotpath.core.matching import Matching
 from hotpath.core.order_commands import OrderCommands
 from hotpath.core.queries import Queries
@@ -37,6 +38,7 @@ from shared.domain.records import (
     BATCH,
     C_HEADER,
     C_ID,
+    C_PRICE,
     C_SEQUENCE,
     C_TIME_NS,
     CANCEL_ORDER,
@@ -110,6 +112,7 @@ class Engine:
             risk,
         )
         self.queries: Final = Queries(self.state)
+        self.look_ahead: Final = LookAhead(self.state)
         hand = Aggressor(self.state)
         matching = Matching(self.state, hand, Stepping(self.state, hand))
         entering = Entering(self.state, matching)
@@ -242,13 +245,28 @@ class Engine:
     def apply_many(self, commands: vec[i64], first: i64, end: i64) -> None:
         """Apply the commands that lie one after the other in words `first` … `end` - 1."""
         at: i64 = first
+        looked: i64 = first if self.look_ahead.pays() else end
         while at < end:
+            if at >= looked:
+                looked = self._look_ahead(commands, at, end)
             words: i64 = words_in(commands, at, end)
             if commands[at + C_HEADER] & 0xFF == BATCH:
                 self.apply_batch(commands, at, at + words)
             else:
                 self.apply(commands, at)
             at += words
+
+    def _look_ahead(self, commands: vec[i64], first: i64, end: i64) -> i64:
+        """Have brought what the next commands need; return the word behind the last of them."""
+        at: i64 = first
+        left: i64 = GROUP
+        while at + C_PRICE < end and left > 0:
+            header: i64 = commands[at + C_HEADER]
+            self.look_ahead.expect(header, commands[at + C_ID], commands[at + C_PRICE])
+            at += words_of(header)
+            left -= 1
+        self.look_ahead.bring()
+        return at if left == 0 else end
 
     def apply_words(self, words: list[int]) -> list[tuple[int, ...]]:
         """Apply one command, a BATCH with the commands that follow it; return its events.
@@ -262,6 +280,8 @@ class Engine:
         for index, word in enumerate(words):
             command[index] = word
         first: i64 = self.state.events.used
+        if self.look_ahead.pays():
+            self._look_ahead(command, 0, count)
         self._apply_loaded(count)
         return self._events_from(first)
 

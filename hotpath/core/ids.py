@@ -34,6 +34,11 @@ def _home(key: i64, mask: i64) -> i64:
     return ((mixed >> 12 << 2) | (key & 3)) & mask
 
 
+def home_word(key: i64, mask: i64) -> i64:
+    """Return the first word that a search for `key` looks at."""
+    return _home(key, mask) << _ROW_SHIFT
+
+
 def id_digest(key: i64, sequence: i64) -> i64:
     """Return what one remembered id adds to the table's digest. No step passes 2^63."""
     mixed = ((key & _LOW_31) * 0x9E3779B1) ^ ((key >> 31) * 0x5BD1E995)

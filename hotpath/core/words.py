@@ -23,3 +23,10 @@ def grown(old: vec[i64], count: i64) -> vec[i64]:
 def next_capacity(capacity: i64, maximum: i64) -> i64:
     """Return how large a table of `capacity` rows grows: twice as large, `maximum` at most."""
     return min(capacity * 2, maximum)
+
+
+def prefetch(words: vec[i64], at: i64) -> None:
+    """Ask for the cache line of a word that will soon be needed, without waiting for it.
+
+    Only compiled code does (see compiler_hints.py); `at` may be anything.
+    """

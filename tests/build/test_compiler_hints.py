@@ -41,3 +41,9 @@ def test_hints_mark_functions_and_indexes_and_nothing_else() -> None:
 def test_a_function_to_inline_that_is_not_in_the_text_is_an_error() -> None:
     with pytest.raises(ValueError, match="no such functions to inline"):
         add_hints("int64_t CPyDef_ids____home(int64_t cpy_r_key) {\n}")
+
+
+def test_prefetching_is_left_to_the_processor() -> None:
+    head = "char CPyDef_words___prefetch(VecI64 cpy_r_words, int64_t cpy_r_at) {\n"
+    hinted = add_hints(_c_text() + "\n" + head + "    return 1;\n}")
+    assert head + "    __builtin_prefetch(cpy_r_words.items + cpy_r_at);\n" in hinted

@@ -40,8 +40,9 @@ def send(requests: ring.QueueWriter, commands: list[Command], trace: bytes = b""
 def test_a_record_is_what_encode_batch_gives() -> None:
     end, requests, _ = make_ring()
     commands = [*market(), limit_order(1, 1, r.BUY, 100, 7), limit_order(2, 1, r.SELL, 100, 5)]
-    for trace in (b"", TRACE):
+    for trace, from_orders in ((b"", 0), (TRACE, 0), (b"", 1 << 15)):
         batch = RingBatch(Engine(), ORDERS)
+        batch.engine.look_ahead.from_orders = from_orders
         batch.rings = [end]
         send(requests, commands, trace)
         batch.take(41, 1_000, UNLIMITED)

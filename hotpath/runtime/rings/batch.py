@@ -17,7 +17,7 @@ from hotpath.core.engine import Engine
 from hotpath.core.lengths import words_at
 from hotpath.core.words import zeros
 from hotpath.runtime.batch import CONTINUES_A_BATCH
-from hotpath.runtime.rings.commands import accounts_of, copy_command
+from hotpath.runtime.rings.commands import accounts_of, copy_command, look_ahead
 from shared.domain.records import (
     BATCH,
     C_ACCOUNT,
@@ -172,10 +172,13 @@ class RingBatch:
             return
         inbox: bytes = ring.reader.peek(end)
         at: i64 = 0
+        looked: i64 = 0 if self.engine.look_ahead.pays() else end
         try:
             while at < end and self.entry_count < entry_limit:
                 if end < waiting and end - at < _LONGEST_REQUEST:
                     break  # the copy may have cut this one
+                if at >= looked:
+                    looked = look_ahead(self.engine.look_ahead, inbox, at, end)
                 at += self._take_one(ring, inbox, at, end, admit)
                 if self._is_full():
                     break

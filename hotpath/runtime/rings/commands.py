@@ -7,6 +7,7 @@ from librt.vecs import vec
 from mypy_extensions import i64
 
 from hotpath.core.lengths import words_of
+from hotpath.core.look_ahead import GROUP, LookAhead
 from shared.domain.records import (
     BATCH,
     C_MODES,
@@ -19,8 +20,29 @@ from shared.domain.records import (
     PLACE_ORDER,
     PLACE_ORDER_EXTENDED,
 )
+from shared.wire.ring import FLAG_TRACE, REQUEST_PREFIX_WORDS, TRACE_WORDS
 
 _LOW_HALF: Final = 0xFFFF_FFFF
+
+
+def look_ahead(ahead: LookAhead, inbox: bytes, first: i64, end: i64) -> i64:
+    """Have brought what the next requests will need; return the word behind the last of them.
+
+    A request that is cut short, or a wrong length, ends it: whoever takes it will say so.
+    """
+    at: i64 = first
+    left: i64 = GROUP
+    while left > 0 and at + REQUEST_PREFIX_WORDS + TRACE_WORDS + COMMAND_WORDS <= end:
+        head: i64 = read_i64_le(inbox, at * 8)
+        length: i64 = head & 0xFFFF
+        start: i64 = at + REQUEST_PREFIX_WORDS
+        if head >> 16 == FLAG_TRACE:
+            start += TRACE_WORDS
+        ahead.expect_bytes(inbox, start * 8)
+        at += length
+        left = left - 1 if length > 0 else 0
+    ahead.bring()
+    return at if left == 0 else end
 
 
 def copy_command(

@@ -85,7 +85,8 @@ def packed(words: list[int]) -> bytes:
 
 def test_all_ways_in_give_the_same_events_and_state() -> None:
     commands = stamped_commands(3, 1_000)
-    by_words, by_bytes, by_stamp, at_once = (Engine() for _ in range(4))
+    by_words, by_bytes, by_stamp, at_once, ahead = (Engine() for _ in range(5))
+    ahead.look_ahead.from_orders = 0
     for words in commands:
         by_words.apply_words(words)
         by_bytes.apply_bytes(b"header" + packed(words), 6)
@@ -95,7 +96,8 @@ def test_all_ways_in_give_the_same_events_and_state() -> None:
         by_stamp.apply_stamped(packed(unstamped), 0, *stamps)
     flat = [word for words in commands for word in words]
     at_once.apply_many(vec[i64](flat), 0, len(flat))
-    for engine in (by_bytes, by_stamp, at_once):
+    ahead.apply_many(vec[i64](flat), 0, len(flat))
+    for engine in (by_bytes, by_stamp, at_once, ahead):
         assert engine.events_bytes() == by_words.events_bytes()
         assert engine.snapshot_bytes() == by_words.snapshot_bytes()
 
