@@ -23,6 +23,9 @@ from hotpath.build import ROOT, ensure_core_build
 GROUPS: Final = (("e2e", "security"), ("integration",), ("chaos", "fuzz", "sim", "bench"))
 CORE_FOLDERS: Final = ("unit", "property", "golden")  # where the core's own suite lies
 _NOTHING_FOUND: Final = 5  # pytest's exit code when no test is chosen, as with -k
+# As pytest tells them; what is deselected in one pass runs in another.
+_TOLD: Final = ("failed", "passed", "skipped", "xfailed", "xpassed", "warning", "error")
+_PLURAL: Final = ("warning", "error")
 _COUNT: Final = re.compile(
     r"(\d+) (passed|failed|errors?|skipped|deselected|xfailed|xpassed|warnings?)\b"
 )
@@ -132,15 +135,19 @@ def counts(output: str) -> Counter[str]:
 
 
 def conclude(outcomes: Sequence[Outcome], seconds: float) -> int:
-    """Print one closing line for all passes; return the exit code."""
+    """Print one closing line for all passes, as pytest would; return the exit code."""
     codes = [outcome.code for outcome in outcomes]
     failures = [code for code in codes if code not in (0, _NOTHING_FOUND)]
     if not failures and 0 not in codes:
         failures = [_NOTHING_FOUND]
     total = sum((outcome.counts for outcome in outcomes), Counter[str]())
-    del total["deselected"]  # by one pass for another
-    text = ", ".join(f"{number} {word}" for word, number in total.items()) or "no tests ran"
-    print(f"{f' {text} in {seconds:.0f} s ':=^100}", flush=True)
+    text = ", ".join(
+        f"{total[word]} {word}{'s' if word in _PLURAL and total[word] > 1 else ''}"
+        for word in _TOLD
+        if total[word]
+    )
+    line = f" {text or 'no tests ran'} in {seconds:.2f}s "
+    print(f"{line:=^100}", flush=True)
     return failures[0] if failures else 0
 
 

@@ -34,6 +34,6 @@ def test_counts_are_those_of_the_closing_line(line: str, expected: tuple[int, in
 def test_one_pass_that_fails_makes_all_fail_and_an_empty_one_does_not(
     codes: tuple[int, ...], expected: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    outcomes = [Outcome(code, Counter(passed=3, deselected=9)) for code in codes]
+    outcomes = [Outcome(code, Counter(warning=1, passed=3, deselected=9)) for code in codes]
     assert run_tests.conclude(outcomes, 61.4) == expected
-    assert f" {3 * len(codes)} passed in 61 s " in capsys.readouterr().out
+    assert f" {3 * len(codes)} passed, {len(codes)} warnings in 61.40s " in capsys.readouterr().out
