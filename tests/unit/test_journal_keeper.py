@@ -159,3 +159,19 @@ def test_it_ends_with_its_engine_and_not_by_the_engines_signals(tmp_path: Path) 
         wait_for(lambda: is_synced(keeper, writer), "it goes on")
     assert has_ended(process_id)
     writer.close()
+
+
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="there is one core")
+def test_it_runs_beside_the_cores_that_the_engine_keeps_to(tmp_path: Path) -> None:
+    writer = new_writer(tmp_path)
+    append(writer, 1)
+    all_cores = os.sched_getaffinity(0)
+    own = {min(all_cores)}
+    os.sched_setaffinity(0, own)
+    try:
+        with keeper_of(tmp_path, writer) as keeper:
+            wait_for(lambda: is_synced(keeper, writer), "it is at work")
+            assert not os.sched_getaffinity(keeper.process_id) & own
+    finally:
+        os.sched_setaffinity(0, all_cores)
+    writer.close()
