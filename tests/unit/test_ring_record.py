@@ -1,5 +1,7 @@
 """The compiled way through a ring writes the journal's own records and counts as the core does."""
 
+import random
+
 import google_crc32c
 
 from hotpath.core.api import Engine
@@ -8,6 +10,7 @@ from hotpath.runtime.rate_limit import UNLIMITED
 from hotpath.runtime.rings import batch as ring_batch
 from hotpath.runtime.rings import loop as ring_loop
 from hotpath.runtime.rings.batch import ALLOWED, RingBatch, RingEnd
+from hotpath.runtime.rings.commands import look_ahead
 from shared.domain import records as r
 from shared.domain.commands import CancelOrder, Command
 from shared.domain.ids import member_order_id
@@ -99,3 +102,27 @@ def test_latencies_fall_between_their_bounds() -> None:
         latencies.add(latency_ns, commands)
     assert latencies.drain() == [1, 2, 4, 10 + 22 + 84]
     assert latencies.drain() == [0, 0, 0, 0]
+
+
+def test_whatever_lies_in_a_ring_can_be_looked_at() -> None:
+    engine, draw = Engine(), random.Random(5)
+    for number, command in enumerate([*market(), limit_order(1, 1, r.BUY, 100, 7)], 1):
+        words = list(command.words())
+        words[r.C_SEQUENCE] = number
+        engine.apply_words(words)
+    before = engine.state_hash()
+    known = engine.event_tuples()[-1][r.E_ID]
+    for _ in range(2_000):
+        inbox = b""
+        for _ in range(draw.randrange(1, 12)):
+            kind = draw.choice(
+                (r.PLACE_ORDER, r.CANCEL_ORDER, r.REPLACE_ORDER, draw.randrange(256))
+            )
+            header = kind | draw.choice((0, 1 << 8, 1 << 48, draw.getrandbits(64) & ~0xFF))
+            id_, price = draw.choice((known, draw.getrandbits(64))), draw.choice((101, 1 << 63))
+            length = draw.choice((10, 10, 10, 0, 3, 18, 0xFFFF))
+            record = [length | draw.choice((0, ring.FLAG_TRACE)) << 16, 1, header, 1, id_, price]
+            inbox += b"".join(word.to_bytes(8, "little") for word in record + [0] * 4)
+        at = look_ahead(engine.look_ahead, inbox, 0, len(inbox) // 8)
+        assert at > 0 or inbox[:2] == bytes(2)
+    assert engine.state_hash() == before
