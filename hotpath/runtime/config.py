@@ -34,7 +34,8 @@ class EngineConfig:
     TRADING_MARK_MS         how often the state's hash is noted in the journal, default 1000; 0:
                             never
     TRADING_SHARD           number of this shard, default 0
-    TRADING_CPUS            cores to run on, like 2,4-6; empty (default): any
+    TRADING_CPUS            cores to run on, like 2,4-6; empty (default): any. The process that
+                            syncs its journal runs on the others
     TRADING_SPIN            1: never sleep while idle
     TRADING_SEGMENT_BYTES   size of a journal segment
     TRADING_QUEUE           commands that may wait; above it ENGINE_BUSY is the answer
