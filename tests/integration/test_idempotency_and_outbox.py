@@ -174,7 +174,7 @@ def test_a_server_that_closed_an_idle_connection_is_not_noticed_by_callers(
     with UnitOfWork(pool) as uow:
         pid = uow.connection.info.backend_pid
     with UnitOfWork(Pool(migrated_databases.service["payments"])) as other:
-        other.connection.execute("select pg_terminate_backend(%s)", (pid,))
+        other.connection.execute("select pg_terminate_backend(%s, 5000)", (pid,))
     with UnitOfWork(pool) as uow:
         assert uow.connection.execute("select 1").fetchone() == (1,)
 

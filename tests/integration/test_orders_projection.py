@@ -159,6 +159,18 @@ def test_pending_orders_are_sent_when_the_engine_is_back(orders: OrdersStack) ->
     assert {orders.show(order_id)["sequence"] is not None for order_id in order_ids} == {True}
 
 
+def test_every_minute_idempotency_keys_of_long_ago_are_forgotten(orders: OrdersStack) -> None:
+    for age_hours in (71, 73):
+        orders.run(
+            "insert into orders.idempotency_keys (scope, key, request_hash, owner, held_until, "
+            f"status, created_at) values ('scope', 'of-{age_hours}-hours', '', gen_random_uuid(), "
+            f"now(), 201, now() - interval '{age_hours} hours')"
+        )
+    report = app.resend_handler({}, Context())
+    assert report == {"sent": 0, "answered": 0, "forgotten_keys": 1}
+    assert orders.rows("select key from orders.idempotency_keys") == [("of-71-hours",)]
+
+
 def test_an_order_whose_answer_was_lost_is_not_placed_twice(orders: OrdersStack) -> None:
     orders.engine.lose_answers = 1
     order_id = orders.place().json["order_id"]
