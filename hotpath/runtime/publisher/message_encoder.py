@@ -7,10 +7,11 @@ that are accepted, trade, rest, are cancelled or replaced, and hands it all othe
 from collections.abc import Callable
 from typing import Any, Final, final
 
-from librt.strings import read_i64_le
+from librt.strings import BytesWriter, read_i64_le
 from mypy_extensions import i64
 
 from hotpath.core.lengths import words_at
+from hotpath.runtime.publisher.field_writer import write_level, write_number, write_set, write_trade
 from shared.domain.ids import trade_id
 from shared.domain.records import (
     BUY,
@@ -51,6 +52,11 @@ _KNOWN_FLAGS: Final = FLAG_RESTING | FLAG_PRIORITY_KEPT | _WAITING
 _IOC_REMAINDER: Final = int(CancelReason.IOC_REMAINDER)
 _NO_LIQUIDITY: Final = int(CancelReason.NO_LIQUIDITY)
 _TOO_MANY_TRADES: Final = int(CancelReason.TOO_MANY_TRADES)
+_QUOTE: Final = 0x22
+_BRACKET: Final = 0x5D
+_BRACE: Final = 0x7B
+_END_BRACE: Final = 0x7D
+_KEPT_NAMES: Final = 100_000  # accounts and instruments whose names are not made anew each time
 
 
 @final
@@ -77,19 +83,21 @@ class MessageEncoder:
         self.order_partitions: i64 = order_partitions
         self.trade_partitions: i64 = trade_partitions
         self.market_partitions: i64 = market_partitions
-        self.reasons = reasons
+        self.reasons = {code: name.encode() for code, name in reasons.items()}
         self.make = make
         self.headers_of = headers_of
+        self.names: dict[int, bytes] = {}
         # of the record and the command under way
         self.found: list[Any] = []
         self.headers: Any = ()
         self.data: bytes = b""
-        self.place = ""
-        self.when = ""
-        self.trace = ""
-        self.trace_id = ""
-        self.levels: list[str] = []
-        self.public_trades: list[str] = []
+        self.place: bytes = b""
+        self.when: bytes = b""
+        self.trace: bytes = b""
+        self.trace_id: bytes = b""
+        self.out: BytesWriter = BytesWriter()  # the message under way
+        self.levels: BytesWriter = BytesWriter()
+        self.public_trades: BytesWriter = BytesWriter()
 
     def encode(
         self,
@@ -105,7 +113,7 @@ class MessageEncoder:
         """Return the messages about a record, in the order in which they are published."""
         self.found = []
         self.data = data
-        self.when = f',"time_ns":{time_ns},"account_id":"'
+        self.when = f',"time_ns":{time_ns},"account_id":"'.encode()
         at: i64 = commands_at
         event_at: i64 = events_at
         for number, count in enumerate(counts):
@@ -157,15 +165,15 @@ class MessageEncoder:
         )
 
     def _begin(self, sequence: int, trace: bytes | None) -> None:
-        self.place = f'"shard":{self.shard},"sequence":{sequence},"index":'
-        self.levels = []
-        self.public_trades = []
+        self.place = f'"shard":{self.shard},"sequence":{sequence},"index":'.encode()
+        self.levels.truncate(0)
+        self.public_trades.truncate(0)
         if trace is None:
-            self.trace = self.trace_id = ""
+            self.trace = self.trace_id = b""
             self.headers = ()
         else:
-            self.trace_id = trace[:16].hex()
-            self.trace = f',"trace_id":"{self.trace_id}"'
+            self.trace_id = trace[:16].hex().encode()
+            self.trace = b',"trace_id":"' + self.trace_id + b'"'
             self.headers = self.headers_of(trace)
 
     def _encode_command(
@@ -178,7 +186,7 @@ class MessageEncoder:
         while index < count:
             event: i64 = read_i64_le(data, event_at)
             kind: i64 = event & 0xFF
-            before = len(self.levels)
+            before: i64 = len(self.levels)
             if kind == ORDER_ACCEPTED:
                 self._accepted(header, at, event, event_at, index)
             elif kind == TRADE_EXECUTED:
@@ -202,16 +210,19 @@ class MessageEncoder:
     # --- the kinds of events ---------------------------------------------------------------------
 
     def _accepted(self, header: i64, at: i64, event: i64, event_at: i64, index: i64) -> None:
-        side = '"BUY"' if header >> 8 & 0xFF == BUY else '"SELL"'
-        order_type = '"LIMIT"' if header >> 16 & 0xFF == LIMIT else '"MARKET"'
-        time_in_force = '"GTC"' if header >> 24 & 0xFF == GTC else '"IOC"'
-        terms = f',"side":{side},"order_type":{order_type},"time_in_force":{time_in_force}'
-        terms += _set("price_ticks", self._word(at, C_PRICE))
-        terms += _set("quantity_lots", self._word(at, C_QUANTITY))
         account: i64 = self._word(event_at, E_ACCOUNT) & _LOW
         leaves: i64 = self._word(event_at, E_LEAVES)
         order: i64 = self._word(event_at, E_ID)
-        self._order("ACCEPTED", event, index, account, order, leaves, terms)
+        self._open_order(b"ACCEPTED", event, index, account, order, leaves)
+        out = self.out
+        out.write(b',"side":"BUY"' if header >> 8 & 0xFF == BUY else b',"side":"SELL"')
+        is_limit: bool = header >> 16 & 0xFF == LIMIT
+        out.write(b',"order_type":"LIMIT"' if is_limit else b',"order_type":"MARKET"')
+        stays: bool = header >> 24 & 0xFF == GTC
+        out.write(b',"time_in_force":"GTC"' if stays else b',"time_in_force":"IOC"')
+        write_set(out, b',"price_ticks":', self._word(at, C_PRICE))
+        write_set(out, b',"quantity_lots":', self._word(at, C_QUANTITY))
+        self._add(self.orders, account, self.order_partitions)
         if event >> 32 & FLAG_RESTING:
             self._level(event >> 8 & 0xFF, event_at)
 
@@ -225,43 +236,69 @@ class MessageEncoder:
         resting: i64 = self._word(event_at, E_CONTRA_ID)
         taker: i64 = accounts & _LOW
         maker: i64 = accounts >> 32
-        trade = trade_id(self.shard, sequence, index)
-        terms = _set("last_price_ticks", price) + _set("last_quantity_lots", quantity)
-        terms += f',"trade_id":"{trade}","liquidity":'
-        self._order("FILL", event, index, taker, order, leaves & _LOW, terms + '"TAKER"')
-        self._order("FILL", event, index, maker, resting, leaves >> 32, terms + '"MAKER"')
-        aggressor = "BUY" if side == BUY else "SELL"
-        if side == BUY:
-            buyer = f'"{order}","buy_account_id":"{taker}"'
-            seller = f'"{resting}","sell_account_id":"{maker}"'
-        else:
-            buyer = f'"{resting}","buy_account_id":"{maker}"'
-            seller = f'"{order}","sell_account_id":"{taker}"'
-        instrument: i64 = event >> 48 & 0x7FFF
-        value = (
-            f'{{"v":1,{self.place}{index},"time_ns":{time_ns},"trade_id":"{trade}"'
-            f',"instrument_id":{instrument},"price_ticks":{price},"quantity_lots":{quantity}'
-            f',"aggressor_side":"{aggressor}","buy_order_id":{buyer},"sell_order_id":{seller}'
-            f',"trace_id":"{self.trace_id}"}}'
-        )
-        self._add(self.trades, instrument, self.trade_partitions, value)
-        self.public_trades.append(f'["{trade}",{price},{quantity},"{aggressor}"]')
+        trade = str(trade_id(self.shard, sequence, index)).encode()
+        self._open_order(b"FILL", event, index, taker, order, leaves & _LOW)
+        self._close_fill(taker, price, quantity, trade, b'","liquidity":"TAKER"')
+        self._open_order(b"FILL", event, index, maker, resting, leaves >> 32)
+        self._close_fill(maker, price, quantity, trade, b'","liquidity":"MAKER"')
+        self._execution(event, event_at, index, time_ns, trade)
+        write_trade(self.public_trades, trade, price, quantity, side == BUY)
         self._level(SELL if side == BUY else BUY, event_at)  # it took from the other side
+
+    def _execution(self, event: i64, event_at: i64, index: i64, time_ns: int, trade: bytes) -> None:
+        is_buy: bool = event >> 8 & 0xFF == BUY
+        accounts: i64 = self._word(event_at, E_ACCOUNT)
+        order: i64 = self._word(event_at, E_ID)
+        resting: i64 = self._word(event_at, E_CONTRA_ID)
+        taker: i64 = accounts & _LOW
+        maker: i64 = accounts >> 32
+        instrument: i64 = event >> 48 & 0x7FFF
+        out = self.out
+        out.write(b'{"v":1,')
+        out.write(self.place)
+        write_number(out, index)
+        out.write(b',"time_ns":')
+        write_number(out, time_ns)
+        out.write(b',"trade_id":"')
+        out.write(trade)
+        out.write(b'","instrument_id":')
+        write_number(out, instrument)
+        out.write(b',"price_ticks":')
+        write_number(out, self._word(event_at, E_PRICE))
+        out.write(b',"quantity_lots":')
+        write_number(out, self._word(event_at, E_QUANTITY))
+        out.write(b',"aggressor_side":"BUY"' if is_buy else b',"aggressor_side":"SELL"')
+        out.write(b',"buy_order_id":"')
+        write_number(out, order if is_buy else resting)
+        out.write(b'","buy_account_id":"')
+        write_number(out, taker if is_buy else maker)
+        out.write(b'","sell_order_id":"')
+        write_number(out, resting if is_buy else order)
+        out.write(b'","sell_account_id":"')
+        write_number(out, maker if is_buy else taker)
+        out.write(b'","trace_id":"')
+        out.write(self.trace_id)
+        out.append(_QUOTE)
+        self._add(self.trades, instrument, self.trade_partitions)
 
     def _rested(self, event: i64, event_at: i64, index: i64) -> None:
         account: i64 = self._word(event_at, E_ACCOUNT) & _LOW
         order: i64 = self._word(event_at, E_ID)
         leaves: i64 = self._word(event_at, E_LEAVES)
-        terms = _set("price_ticks", self._word(event_at, E_PRICE))
-        self._order("RESTED", event, index, account, order, leaves, terms)
+        self._open_order(b"RESTED", event, index, account, order, leaves)
+        write_set(self.out, b',"price_ticks":', self._word(event_at, E_PRICE))
+        self._add(self.orders, account, self.order_partitions)
         self._level(event >> 8 & 0xFF, event_at)
 
     def _cancelled(self, event: i64, event_at: i64, index: i64) -> None:
         account: i64 = self._word(event_at, E_ACCOUNT) & _LOW
         order: i64 = self._word(event_at, E_ID)
         code: i64 = event >> 16 & 0xFFFF
-        terms = f',"reason":"{self.reasons[code]}"'
-        self._order("CANCELLED", event, index, account, order, 0, terms)
+        self._open_order(b"CANCELLED", event, index, account, order, 0)
+        self.out.write(b',"reason":"')
+        self.out.write(self.reasons[code])
+        self.out.append(_QUOTE)
+        self._add(self.orders, account, self.order_partitions)
         outside: bool = code in (_IOC_REMAINDER, _NO_LIQUIDITY, _TOO_MANY_TRADES)
         if not outside and event >> 32 & _WAITING == 0:
             self._level(event >> 8 & 0xFF, event_at)
@@ -272,57 +309,90 @@ class MessageEncoder:
         order: i64 = self._word(event_at, E_ID)
         price: i64 = self._word(event_at, E_PRICE)
         quantity: i64 = self._word(event_at, E_QUANTITY)
-        terms = ',"side":"BUY"' if side == BUY else ',"side":"SELL"'
-        terms += _set("price_ticks", price) + _set("quantity_lots", quantity)
-        self._order("REPLACED", event, index, account, order, quantity, terms)
+        self._open_order(b"REPLACED", event, index, account, order, quantity)
+        out = self.out
+        out.write(b',"side":"BUY"' if side == BUY else b',"side":"SELL"')
+        write_set(out, b',"price_ticks":', price)
+        write_set(out, b',"quantity_lots":', quantity)
+        self._add(self.orders, account, self.order_partitions)
         old_price: i64 = self._word(event_at, E_OLD_PRICE)
         is_resting = event >> 32 & FLAG_RESTING != 0
         if not is_resting or old_price != price:
             old_lots: i64 = self._word(event_at, E_OLD_LEVEL_LOTS)
-            name = "BUY" if side == BUY else "SELL"
-            self.levels.append(f'["{name}",{old_price},{old_lots}]')
+            write_level(self.levels, side == BUY, old_price, old_lots)
         if is_resting:
             self._level(side, event_at)
 
     # --- messages --------------------------------------------------------------------------------
 
-    def _order(
-        self,
-        type_: str,
-        event: i64,
-        index: i64,
-        account: i64,
-        order: i64,
-        leaves: i64,
-        terms: str,
+    def _open_order(
+        self, type_: bytes, event: i64, index: i64, account: i64, order: i64, leaves: i64
     ) -> None:
+        """Write what all messages about orders begin with."""
         instrument: i64 = event >> 48 & 0x7FFF
-        value = (
-            f'{{"type":"{type_}",{self.place}{index}{self.when}{account}","order_id":"{order}"'
-            f',"instrument_id":{instrument},"leaves_lots":{leaves}{self.trace}{terms}}}'
-        )
-        self._add(self.orders, account, self.order_partitions, value)
+        out = self.out
+        out.write(b'{"type":"')
+        out.write(type_)
+        out.write(b'",')
+        out.write(self.place)
+        write_number(out, index)
+        out.write(self.when)
+        write_number(out, account)
+        out.write(b'","order_id":"')
+        write_number(out, order)
+        out.write(b'","instrument_id":')
+        write_number(out, instrument)
+        out.write(b',"leaves_lots":')
+        write_number(out, leaves)
+        out.write(self.trace)
+
+    def _close_fill(
+        self, account: i64, price: i64, quantity: i64, trade: bytes, liquidity: bytes
+    ) -> None:
+        out = self.out
+        write_set(out, b',"last_price_ticks":', price)
+        write_set(out, b',"last_quantity_lots":', quantity)
+        out.write(b',"trade_id":"')
+        out.write(trade)
+        out.write(liquidity)
+        self._add(self.orders, account, self.order_partitions)
 
     def _level(self, side: i64, event_at: i64) -> None:
         """Note the new total of the level that the event touched."""
-        price: i64 = self._word(event_at, E_PRICE)
         lots: i64 = self._word(event_at, E_LEVEL_LOTS)
-        name = "BUY" if side == BUY else "SELL"
-        self.levels.append(f'["{name}",{price},{lots}]')
+        write_level(self.levels, side == BUY, self._word(event_at, E_PRICE), lots)
 
     def _market_data(self, index: i64, instrument: i64, time_ns: int) -> None:
-        trades = f',"trades":[{",".join(self.public_trades)}]' if self.public_trades else ""
-        value = (
-            f'{{{self.place}{index},"time_ns":{time_ns},"instrument_id":{instrument}'
-            f',"levels":[{",".join(self.levels)}]{trades}{self.trace}}}'
-        )
-        self._add(self.market, instrument, self.market_partitions, value)
+        out = self.out
+        out.append(_BRACE)
+        out.write(self.place)
+        write_number(out, index)
+        out.write(b',"time_ns":')
+        write_number(out, time_ns)
+        out.write(b',"instrument_id":')
+        write_number(out, instrument)
+        out.write(b',"levels":[')
+        out.write(self.levels.getvalue())
+        out.append(_BRACKET)
+        if len(self.public_trades):
+            out.write(b',"trades":[')
+            out.write(self.public_trades.getvalue())
+            out.append(_BRACKET)
+        out.write(self.trace)
+        self._add(self.market, instrument, self.market_partitions)
 
-    def _add(self, topic: str, key: i64, partitions: i64, value: str) -> None:
-        name = str(key).encode()
-        self.found.append(self.make(topic, key % partitions, name, value.encode(), self.headers))
+    def _add(self, topic: str, key: i64, partitions: i64) -> None:
+        """End the message under way and make it."""
+        out = self.out
+        out.append(_END_BRACE)
+        value = out.getvalue()
+        out.truncate(0)
+        self.found.append(self.make(topic, key % partitions, self._name(key), value, self.headers))
 
-
-def _set(name: str, value: i64) -> str:
-    """Return a field, or nothing for zero, which is what a reader takes a missing one for."""
-    return f',"{name}":{value}' if value != 0 else ""
+    def _name(self, key: i64) -> bytes:
+        name = self.names.get(key)
+        if name is None:
+            if len(self.names) >= _KEPT_NAMES:
+                self.names.clear()
+            name = self.names[key] = str(key).encode()
+        return name
