@@ -31,10 +31,11 @@ def by_partition(messages: Iterable[Message]) -> Batches:
                 f"{message.topic}-{message.partition}: {size} bytes, at most {MAX_MESSAGE_BYTES}"
             )
         place = (message.topic, message.partition)
-        if place in groups:
-            groups[place].append(message)
-        else:
+        group = groups.get(place)
+        if group is None:
             groups[place] = [message]
+        else:
+            group.append(message)
     return {TopicPartition(*place): batch for place, batch in groups.items()}
 
 
