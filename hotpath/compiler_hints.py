@@ -67,7 +67,7 @@ INLINED: Final[Mapping[str, Sequence[str]]] = {
     ),
     "instruments": ("level_of", "Instruments.side", "Instruments.find"),
     "accounts": ("Accounts.find",),
-    "positions": ("Positions.find",),
+    "positions": ("Positions.find", "Positions.account_of", "Positions.instrument_of"),
     "orders": (
         "Orders.has_room",
         "Orders.make_room",
@@ -82,7 +82,7 @@ INLINED: Final[Mapping[str, Sequence[str]]] = {
     "book": ("enter_level", "leave_level"),
     "risk": ("value_fits", "check_plain"),
     "aggressor": ("Aggressor.take_plain",),
-    "matching": ("Matching._move", "Matching._report", "_exchange", "_leave_first"),
+    "matching": ("Matching._move", "Matching._report", "_exchange", "_pay", "_leave_first"),
     "plain_orders": (
         "PlainOrders.take",
         "PlainOrders.place",
@@ -124,6 +124,27 @@ _INDEX_TEST: Final = re.compile(
 _PREFETCH: Final = re.compile(
     r"^(.*CPyDef_words___prefetch\(VecI64 (\w+), int64_t (\w+)\) \{\n)", re.MULTILINE
 )
+# An index that is a row's offset and a constant, and its test; the second test is for indexes from
+# the end, which no table has.
+_ROW_TEST: Final = re.compile(
+    r"""(?P<index>cpy_r_\w+)\ =\ (?P<row>cpy_r_\w+)\ \+\ (?P<word>\d+);\n\s+
+        (?P<size>cpy_r_\w+)\ =\ \(int64_t\)(?P<table>cpy_r_\w+)\.len;\n\s+
+        (?P<inside>cpy_r_\w+)\ =\ \(uint64_t\)(?P=index)\ <\ \(uint64_t\)(?P=size);\n\s+
+        (?P<jump>if\ \(.*)\n\s+
+        (?P<from_end>cpy_r_\w+\ =\ (?P=index)\ \+\ (?P=size));\n\s+
+        (?P<at_end>cpy_r_\w+)\ =\ \(uint64_t\)cpy_r_\w+\ <\ \(uint64_t\)(?P=size);""",
+    re.VERBOSE,
+)
+_ROW_WORDS: Final = 32
+_TABLES: Final = ("orders", "levels", "accounts", "positions", "instruments", "rows", "words")
+_TABLE_FETCHED: Final = re.compile(
+    r"(cpy_r_r\d+) = \(\(hotpath___core___(?:orders|accounts|positions|instruments|events)___"
+    r"(?:Orders|Accounts|Positions|Instruments|EventWriter)Object \*\)\w+\)->_words;"
+)
+_HOT_FUNCTION: Final = re.compile(
+    rf"^(?:{re.escape(_ALWAYS)})?(?:int64_t |char |VecI64 )CPyDef_\w+\([^\n]*\{{$.*?^}}$",
+    re.MULTILINE | re.DOTALL,
+)
 _SELDOM: Final = ("__top_level__", "__init__", "_grow")
 _ENTRANCE: Final = "engine___Engine___apply"  # what interpreted code calls
 
@@ -154,7 +175,33 @@ def add_hints(source: str) -> str:
     if wanted != found:
         raise ValueError(f"no such functions to inline: {sorted(wanted - found)}")
     text = _PREFETCH.sub(r"\1    __builtin_prefetch(\2.items + \3);\n", text)
-    return _INDEX_TEST.sub(r"\1likely(\2)) goto", text)
+        return _INDEX_TEST.sub(r"\1likely(\2)) goto", _test_rows(text))
+
+
+def _test_rows(source: str) -> str:
+    """Return the C text where hot functions test all indexes of a row by its offset alone."""
+    return _HOT_FUNCTION.sub(lambda match: _test_rows_of(match[0]), source)
+
+
+def _test_rows_of(function: str) -> str:
+    tables = {f"cpy_r_{name}" for name in _TABLES} | set(_TABLE_FETCHED.findall(function))
+
+    def test(match: re.Match[str]) -> str:
+        if match["table"] not in tables or int(match["word"]) >= _ROW_WORDS:
+            return match[0]
+        inside = f"{match['inside']} = row_is_inside({match['row']}, {match['size']});"
+        return "\n    ".join(
+            (
+                f"{match['index']} = {match['row']} + {match['word']};",
+                f"{match['size']} = (int64_t){match['table']}.len;",
+                inside,
+                match["jump"],
+                f"{match['from_end']};",
+                f"{match['at_end']} = 0;",
+            )
+        )
+
+    return _ROW_TEST.sub(test, function)
 
 
 def _endings(name: str) -> list[str]:

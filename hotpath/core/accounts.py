@@ -19,6 +19,7 @@ from hotpath.core.layout import (
     A_STATE,
     A_THROTTLE,
     ACCOUNT_SHIFT,
+    ROW_ROOM,
 )
 from hotpath.core.words import grown, next_capacity, zeros
 from shared.domain.records import ACCOUNT_ACTIVE, NO_LIMIT
@@ -32,7 +33,7 @@ class Accounts:
     def __init__(self, max_accounts: i64) -> None:
         self.maximum: i64 = max_accounts
         self.capacity: i64 = min(max_accounts, _FIRST_CAPACITY)
-        self.words: vec[i64] = zeros((self.capacity + 1) << ACCOUNT_SHIFT)
+        self.words: vec[i64] = zeros(((self.capacity + 1) << ACCOUNT_SHIFT) + ROW_ROOM)
         self.slots: Final = IdTable(self.capacity, max_accounts)
         self.count: i64 = 0
         self.issued_minor: i64 = 0  # cash that came in less what left
@@ -52,7 +53,7 @@ class Accounts:
         """Add an active cash account without cash or limits; return its offset."""
         if self.count >= self.capacity:
             self.capacity = next_capacity(self.capacity, self.maximum)
-            self.words = grown(self.words, (self.capacity + 1) << ACCOUNT_SHIFT)
+            self.words = grown(self.words, ((self.capacity + 1) << ACCOUNT_SHIFT) + ROW_ROOM)
         self.count += 1
         self.slots.insert(account_id, sequence, self.count)
         offset: i64 = self.count << ACCOUNT_SHIFT
@@ -103,7 +104,7 @@ class Holds:
         """Make a table for `max_holds` of each kind."""
         self.maximum: i64 = max_holds
         self.capacity: i64 = min(2 * max_holds, _FIRST_CAPACITY)
-        self.words: vec[i64] = zeros((self.capacity + 1) << HOLD_SHIFT)
+        self.words: vec[i64] = zeros(((self.capacity + 1) << HOLD_SHIFT) + ROW_ROOM)
         self.counts: vec[i64] = zeros(3)  # by kind
         self.fresh: i64 = 1  # lowest slot never used
         self.free: i64 = 0  # first slot of the chain of those given back
@@ -121,7 +122,7 @@ class Holds:
             self.fresh = slot + 1
             if slot > self.capacity:
                 self.capacity = next_capacity(self.capacity, 2 * self.maximum)
-                self.words = grown(self.words, (self.capacity + 1) << HOLD_SHIFT)
+                self.words = grown(self.words, ((self.capacity + 1) << HOLD_SHIFT) + ROW_ROOM)
         self.counts[kind] = self.counts[kind] + 1
         words = self.words
         offset: i64 = slot << HOLD_SHIFT

@@ -5,6 +5,7 @@ from typing import Final, final
 from librt.vecs import vec
 from mypy_extensions import i64
 
+from hotpath.core.layout import ROW_ROOM
 from hotpath.core.words import grown, zeros
 from shared.domain.records import EVENT_WORDS
 
@@ -16,7 +17,7 @@ class EventWriter:
     """A buffer that fills until it is reset, and grows when it must: `emit` seldom allocates."""
 
     def __init__(self, events: i64) -> None:
-        self.words: vec[i64] = zeros(events * EVENT_WORDS)
+        self.words: vec[i64] = zeros(events * EVENT_WORDS + ROW_ROOM)
         self.view = memoryview(self.words)
         self.used: i64 = 0  # words
         self.size: i64 = events * EVENT_WORDS
@@ -49,7 +50,7 @@ class EventWriter:
 
     def _grow(self) -> None:
         self.size *= 2
-        self.words = grown(self.words, self.size)
+        self.words = grown(self.words, self.size + ROW_ROOM)
         self.view = memoryview(self.words)
 
     def to_bytes(self) -> bytes:

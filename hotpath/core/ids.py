@@ -12,10 +12,12 @@ from typing import Final, final
 from librt.vecs import vec
 from mypy_extensions import i64
 
+from hotpath.core.layout import LINE_START, ROW_ROOM
 from hotpath.core.words import zeros
 
-# A row: the id (0: free), then first sequence << SLOT_BITS | slot.
 _ROW_SHIFT: Final = 1
+_KEY: Final = LINE_START  # 0: the row is free
+_WORD: Final = LINE_START + 1  # first sequence << SLOT_BITS | slot
 SLOT_BITS: Final = 21
 MAX_SLOT: Final = (1 << 21) - 1
 NOT_FOUND: Final = -1
@@ -50,7 +52,7 @@ def search(rows: vec[i64], mask: i64, key: i64) -> i64:
     """Return the row of `key` (> 0); when it is not there, ~row of the free row it would take."""
     row: i64 = _home(key, mask)
     while True:
-        found: i64 = rows[row << _ROW_SHIFT]
+        found: i64 = rows[(row << _ROW_SHIFT) + _KEY]
         if found == key:
             return row
         if found == 0:
@@ -60,12 +62,12 @@ def search(rows: vec[i64], mask: i64, key: i64) -> i64:
 
 def slot_in(rows: vec[i64], row: i64) -> i64:
     """Return what the id in a row stands for now; 0: nothing any more."""
-    return rows[(row << _ROW_SHIFT) + 1] & MAX_SLOT
+    return rows[(row << _ROW_SHIFT) + _WORD] & MAX_SLOT
 
 
 def release(rows: vec[i64], mask: i64, key: i64) -> None:
     """Note that a remembered id stands for nothing any more."""
-    word: i64 = (search(rows, mask, key) << _ROW_SHIFT) + 1
+    word: i64 = (search(rows, mask, key) << _ROW_SHIFT) + _WORD
     rows[word] = rows[word] & ~MAX_SLOT
 
 
@@ -79,7 +81,7 @@ class IdTable:
         while rows < capacity * 2:
             rows *= 2
         self.mask: i64 = rows - 1
-        self.rows: vec[i64] = zeros(rows << _ROW_SHIFT)
+        self.rows: vec[i64] = zeros((rows << _ROW_SHIFT) + ROW_ROOM)
         self.count: i64 = 0
         self.maximum: i64 = maximum
         self.digest: i64 = 0
@@ -93,13 +95,13 @@ class IdTable:
 
     def key(self, row: i64) -> i64:
         """Return the id in a row; 0 when the row is free."""
-        return self.rows[row << _ROW_SHIFT]
+        return self.rows[(row << _ROW_SHIFT) + _KEY]
 
     def slot(self, row: i64) -> i64:
         return slot_in(self.rows, row)
 
     def sequence(self, row: i64) -> i64:
-        return self.rows[(row << _ROW_SHIFT) + 1] >> SLOT_BITS
+        return self.rows[(row << _ROW_SHIFT) + _WORD] >> SLOT_BITS
 
     def first_sequence(self, key: i64) -> i64:
         """Return the sequence of the command that used any id first, or 0 when none did."""
@@ -110,7 +112,7 @@ class IdTable:
 
     def set_slot(self, row: i64, slot: i64) -> None:
         """Say what the id stands for now; 0 when it stands for nothing any more."""
-        index: i64 = (row << _ROW_SHIFT) + 1
+        index: i64 = (row << _ROW_SHIFT) + _WORD
         rows = self.rows
         rows[index] = (rows[index] & ~MAX_SLOT) | slot
 
@@ -138,8 +140,8 @@ class IdTable:
 
     def fill(self, rows: vec[i64], row: i64, key: i64, sequence: i64, slot: i64) -> None:
         """Remember a new id in the free row that `search` has found for it in `rows`."""
-        rows[row << _ROW_SHIFT] = key
-        rows[(row << _ROW_SHIFT) + 1] = sequence << SLOT_BITS | slot
+        rows[(row << _ROW_SHIFT) + _KEY] = key
+        rows[(row << _ROW_SHIFT) + _WORD] = sequence << SLOT_BITS | slot
         self.count += 1
         self.digest = (self.digest + id_digest(key, sequence)) & _DIGEST_MASK
 
@@ -147,15 +149,15 @@ class IdTable:
         """Forget the ids of commands up to sequence `until` that stand for nothing any more."""
         old = self.rows
         size: i64 = self.mask + 1
-        new = zeros(size << _ROW_SHIFT)
+        new = zeros((size << _ROW_SHIFT) + ROW_ROOM)
         row: i64 = 0
         while row < size:
-            key: i64 = old[row << _ROW_SHIFT]
-            word: i64 = old[(row << _ROW_SHIFT) + 1]
+            key: i64 = old[(row << _ROW_SHIFT) + _KEY]
+            word: i64 = old[(row << _ROW_SHIFT) + _WORD]
             if key != 0 and (word >> SLOT_BITS > until or word & MAX_SLOT != 0):
                 to: i64 = ~search(new, self.mask, key)
-                new[to << _ROW_SHIFT] = key
-                new[(to << _ROW_SHIFT) + 1] = word
+                new[(to << _ROW_SHIFT) + _KEY] = key
+                new[(to << _ROW_SHIFT) + _WORD] = word
             elif key != 0:
                 self.count -= 1
                 self.digest = (self.digest - id_digest(key, word >> SLOT_BITS)) & _DIGEST_MASK
@@ -166,13 +168,13 @@ class IdTable:
         old = self.rows
         size: i64 = self.mask + 1
         self.mask = size * 2 - 1
-        new = zeros(size * 2 << _ROW_SHIFT)
+        new = zeros((size * 2 << _ROW_SHIFT) + ROW_ROOM)
         row: i64 = 0
         while row < size:
-            key: i64 = old[row << _ROW_SHIFT]
+            key: i64 = old[(row << _ROW_SHIFT) + _KEY]
             if key != 0:
                 to: i64 = ~search(new, self.mask, key)
-                new[to << _ROW_SHIFT] = key
-                new[(to << _ROW_SHIFT) + 1] = old[(row << _ROW_SHIFT) + 1]
+                new[(to << _ROW_SHIFT) + _KEY] = key
+                new[(to << _ROW_SHIFT) + _WORD] = old[(row << _ROW_SHIFT) + _WORD]
             row += 1
         self.rows = new

@@ -33,6 +33,7 @@ from hotpath.core.layout import (
     I_UNCROSS_ORDER,
     I_WATCH,
     INSTRUMENT_SHIFT,
+    ROW_ROOM,
     WATCH_LIMITS,
     WATCH_PEGS,
     WATCH_PRICES,
@@ -59,7 +60,7 @@ def level_of(instruments: vec[i64], offset: i64, side: i64, price: i64) -> i64:
 @final
 class Instruments:
     def __init__(self, ladder: Ladder, max_instruments: i64) -> None:
-        self.words: Final[vec[i64]] = zeros((max_instruments + 1) << INSTRUMENT_SHIFT)
+        self.words: Final[vec[i64]] = zeros(((max_instruments + 1) << INSTRUMENT_SHIFT) + ROW_ROOM)
         self.offset_of: Final[vec[i64]] = zeros(1 << 15)  # by instrument id
         self.in_order: Final[vec[i64]] = zeros(max_instruments + 1)  # offsets by ascending id
         self.count: i64 = 0

@@ -19,6 +19,8 @@ from hotpath.core.layout import (
     L_ORDERS,
     L_TAIL,
     LEVEL_SHIFT,
+    LINE_START,
+    ROW_ROOM,
     TREE_FAR,
 )
 from hotpath.core.trees import N_ONE, N_ZERO, Trees
@@ -53,7 +55,7 @@ class Ladder:
         """`window` is how many prices the ladder of a side spans."""
         self.window: i64 = (window + _WINDOW_STEP - 1) & ~(_WINDOW_STEP - 1)
         sides: i64 = (max_instruments + 1) * 2
-        self.levels: vec[i64] = zeros(1 << LEVEL_SHIFT)
+        self.levels: vec[i64] = zeros((1 << LEVEL_SHIFT) + ROW_ROOM)
         self.bits: vec[i64] = zeros(0)  # 32 levels a word
         self.summary: vec[i64] = zeros(0)  # 1,024 levels a word
         self.best: Final[vec[i64]] = vec[i64]([NO_LEVEL] * sides)  # number of the best level
@@ -77,10 +79,10 @@ class Ladder:
     def _region(self, regions: i64) -> i64:
         base: i64 = self.used
         self.used = base + regions * _REGION
-        size: i64 = len(self.levels) >> LEVEL_SHIFT
+        size: i64 = len(self.levels) - ROW_ROOM >> LEVEL_SHIFT
         if self.used > size:
             size = max(self.used, size * 2)
-            self.levels = grown(self.levels, size << LEVEL_SHIFT)
+            self.levels = grown(self.levels, (size << LEVEL_SHIFT) + ROW_ROOM)
             self.bits = grown(self.bits, (size >> 5) + 1)
             self.summary = grown(self.summary, (size >> 10) + 1)
         return base
@@ -286,8 +288,8 @@ def _tree(side: i64) -> i64:
 
 
 def _move_level(levels: vec[i64], source: i64, target: i64) -> None:
-    word: i64 = 0
-    while word < 1 << LEVEL_SHIFT:
+    word: i64 = LINE_START
+    while word < (1 << LEVEL_SHIFT) + LINE_START:
         levels[target + word] = levels[source + word]
         levels[source + word] = 0
         word += 1

@@ -5,19 +5,30 @@ offset 0 is none. Orders that need nothing but a price and lots live in one cach
 that only some orders have stands in a cold row beside it (X_), whose slot the order's word O_OWNER
 carries. "Nothing special here" is one word per account (A_WATCH) and instrument (I_WATCH): where
 both are 0, a plain order takes the short way through the core.
+
+Rows of orders, positions, levels and ids fill a cache line or divide one. Their words begin
+LINE_START words behind the offset, so that no row lies in two lines: the words of a large table
+begin 40 bytes into a page, behind the heads of its memory and of its vec.
 """
 
 from typing import Final
 
+LINE_START: Final = 3
+# So many words follow the last row of a table, whatever the words of its rows are: compiled code
+# then tests once, by a row's offset, that all of them are there; see compiler_hints.py.
+ROW_ROOM: Final = 32
+
 # --- an order: one cache line, 8 words ---------------------------------------------------------
-O_ID: Final = 0
-O_PRICE: Final = 1  # where it stands in the book; elsewhere its limit
-O_LEAVES: Final = 2
-O_PREVIOUS: Final = 3  # in its queue: a level of the book, of stops, or of an auction
-O_NEXT: Final = 4  # in its queue; of a free record, the next free one
-O_OWNER: Final = 5  # cold slot << 40 | offset of its position | side; offsets are multiples of 8
-O_CHAIN: Final = 6  # of its account in the instrument: newer order << 32 | older order
-O_ARRIVED: Final = 7  # grows with each arrival in the book; the smaller trades first
+O_ID: Final = LINE_START
+O_PRICE: Final = LINE_START + 1  # where it stands in the book; elsewhere its limit
+O_LEAVES: Final = LINE_START + 2
+O_PREVIOUS: Final = LINE_START + 3  # in its queue: a level of the book, of stops, or of an auction
+O_NEXT: Final = LINE_START + 4  # in its queue; of a free record, the next free one
+O_OWNER: Final = (
+    LINE_START + 5
+)  # cold slot << 40 | offset of its position | side; offsets are multiples of 8
+O_CHAIN: Final = LINE_START + 6  # of its account in the instrument: newer order << 32 | older order
+O_ARRIVED: Final = LINE_START + 7  # grows with each arrival in the book; the smaller trades first
 ORDER_SHIFT: Final = 3
 COLD_SHIFT: Final = 40
 SIDE_MASK: Final = 1
@@ -69,19 +80,19 @@ IS_WOKEN: Final = 7  # was linked; the other order is filled
 IS_REACHED: Final = 8  # a trailing stop that the market has reached
 
 # --- a level: 4 words --------------------------------------------------------------------------
-L_HEAD: Final = 0  # the order that trades first; of a free level, the next free one
-L_TAIL: Final = 1
-L_LOTS: Final = 2  # displayed
-L_ORDERS: Final = 3  # offset of its dark row << 32 | number of displayed orders
+L_HEAD: Final = LINE_START  # the order that trades first; of a free level, the next free one
+L_TAIL: Final = LINE_START + 1
+L_LOTS: Final = LINE_START + 2  # displayed
+L_ORDERS: Final = LINE_START + 3  # offset of its dark row << 32 | number of displayed orders
 LEVEL_SHIFT: Final = 2
 DARK_SHIFT: Final = 32
 ORDERS_MASK: Final = (1 << 32) - 1
 
 # The dark row of a level that holds pegged or hidden orders, from the same pool as levels. The
 # queue is: displayed orders, then pegged ones, then hidden ones.
-D_LAST_SHOWN: Final = 0
-D_LAST_PEGGED: Final = 1
-D_COUNT: Final = 2
+D_LAST_SHOWN: Final = LINE_START
+D_LAST_PEGGED: Final = LINE_START + 1
+D_COUNT: Final = LINE_START + 2
 
 # Classes of orders at one price, see order_rules.toml.
 CLASS_SHOWN: Final = 1
@@ -118,13 +129,13 @@ WATCH_TERMS: Final = 8  # leverage or fees: its orders get a cold row
 WATCH_MARGIN: Final = 16  # leverage, or possibly short: positions count for buying power
 
 # --- a position: one cache line, 8 words -------------------------------------------------------
-P_TOTAL: Final = 0  # lots, unsettled trades included
-P_OPEN_LOTS: Final = 1  # + side: lots in open buy orders, lots in open sell orders
-P_NEWEST_ORDER: Final = 3  # that was accepted last; 0: none
-P_OPEN_ORDERS: Final = 4  # sells << 32 | buys
-P_SETTLED: Final = 5
-P_ACCOUNT: Final = 6  # offset of the account
-P_INSTRUMENT: Final = 7  # offset of the instrument
+P_TOTAL: Final = LINE_START  # lots, unsettled trades included
+P_OPEN_LOTS: Final = LINE_START + 1  # + side: lots in open buy orders, lots in open sell orders
+P_NEWEST_ORDER: Final = LINE_START + 3  # that was accepted last; 0: none
+P_OPEN_ORDERS: Final = LINE_START + 4  # sells << 32 | buys
+P_SETTLED: Final = LINE_START + 5
+P_ACCOUNT: Final = LINE_START + 6  # offset of the account
+P_INSTRUMENT: Final = LINE_START + 7  # offset of the instrument
 POSITION_SHIFT: Final = 3
 
 # --- an instrument: 32 words -------------------------------------------------------------------

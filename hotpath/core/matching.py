@@ -38,7 +38,6 @@ from hotpath.core.layout import (
     O_OWNER,
     O_PREVIOUS,
     O_PRICE,
-    P_ACCOUNT,
     P_OPEN_LOTS,
     P_TOTAL,
     POSITION_MASK,
@@ -67,7 +66,7 @@ class Matching:
         orders = self.state.orders.words
         accounts = self.state.accounts.words
         positions = self.state.positions.words
-        mine: i64 = accounts[positions[hand.position + P_ACCOUNT] + A_OWNER]
+        mine: i64 = accounts[self.state.positions.account_of(hand.position) + A_OWNER]
         book_side: i64 = self.state.instruments.side(instrument, opposite)
         limit: i64 = level_of(self.state.instruments.words, instrument, opposite, hand.limit)
         special: i64 = hand.row | self.state.instruments.words[instrument + I_WATCH]
@@ -107,10 +106,11 @@ class Matching:
             levels[at + L_LOTS] = total
             orders[resting + O_LEAVES] = left
             contra: i64 = owner & POSITION_MASK
+            account: i64 = self.state.positions.account_of(contra)
             if self.state.risk:
-                self._move(accounts, positions, contra, traded, price)
+                self._move(accounts, positions, account, contra, traded, price)
             header: i64 = TRADE_EXECUTED | hand.event
-            if accounts[positions[contra + P_ACCOUNT] + A_OWNER] == mine:
+            if accounts[account + A_OWNER] == mine:
                 header = header | FLAG_SELF_TRADE << 32
             contra_id: i64 = orders[resting + O_ID]
             self._report(header, contra_id, price, traded, left << 32 | lots, total)
@@ -119,7 +119,7 @@ class Matching:
                     book.leave(self.state, resting)
                 else:
                     _leave_first(self.state.ladder, levels, orders, book_side, at, resting)
-                unchain(orders, accounts, positions, resting, owner)
+                unchain(orders, accounts, positions, resting, account, owner)
                 self.state.orders.give_row(orders, resting)
                 release(self.state.ids.rows, self.state.ids.mask, contra_id)
         hand.lots = lots
@@ -131,20 +131,29 @@ class Matching:
             self.state.instruments.words[instrument + I_LOW] = price
 
     def _move(
-        self, accounts: vec[i64], positions: vec[i64], contra: i64, lots: i64, price: i64
+        self,
+        accounts: vec[i64],
+        positions: vec[i64],
+        contra_account: i64,
+        contra: i64,
+        lots: i64,
+        price: i64,
     ) -> None:
         """Exchange the lots of a trade between plain orders, and end the reservations for them.
 
         A buyer had reserved its limit, which for the resting order is the price.
         """
         position: i64 = self.hand.position
+        account: i64 = self.state.positions.account_of(position)
         tick_value: i64 = self.state.instruments.words[self.hand.instrument + I_TICK_VALUE]
         value: i64 = price * lots * tick_value
         if self.hand.side == BUY:
             reserved: i64 = self.hand.limit * lots * tick_value
-            _exchange(accounts, positions, position, contra, lots, value, reserved)
+            _exchange(positions, position, contra, lots)
+            _pay(accounts, account, contra_account, value, reserved)
         else:
-            _exchange(accounts, positions, contra, position, lots, value, value)
+            _exchange(positions, contra, position, lots)
+            _pay(accounts, contra_account, account, value, value)
 
     def _report(
         self, header: i64, contra_id: i64, price: i64, lots: i64, leaves: i64, total: i64
@@ -180,22 +189,16 @@ def _note_span(state: State, instrument: i64, first: i64, last: i64) -> None:
     state.work_due = True
 
 
-def _exchange(
-    accounts: vec[i64],
-    positions: vec[i64],
-    buyer: i64,
-    seller: i64,
-    lots: i64,
-    value_minor: i64,
-    reserved_minor: i64,
-) -> None:
-    """Move the lots and the cash of a trade; end what the buyer had reserved for it."""
+def _exchange(positions: vec[i64], buyer: i64, seller: i64, lots: i64) -> None:
+    """Move the lots of a trade from position to position."""
     positions[buyer + P_OPEN_LOTS + BUY] = positions[buyer + P_OPEN_LOTS + BUY] - lots
     positions[buyer + P_TOTAL] = positions[buyer + P_TOTAL] + lots
     positions[seller + P_OPEN_LOTS + SELL] = positions[seller + P_OPEN_LOTS + SELL] - lots
     positions[seller + P_TOTAL] = positions[seller + P_TOTAL] - lots
-    payer: i64 = positions[buyer + P_ACCOUNT]
-    payee: i64 = positions[seller + P_ACCOUNT]
+
+
+def _pay(accounts: vec[i64], payer: i64, payee: i64, value_minor: i64, reserved_minor: i64) -> None:
+    """Move the cash of a trade; end what the buyer had reserved for it."""
     accounts[payer + A_RESERVED] = accounts[payer + A_RESERVED] - reserved_minor
     accounts[payer + A_TOTAL] = accounts[payer + A_TOTAL] - value_minor
     accounts[payee + A_TOTAL] = accounts[payee + A_TOTAL] + value_minor

@@ -15,8 +15,6 @@ from hotpath.core.layout import (
     I_WATCH,
     O_OWNER,
     ORDER_SHIFT,
-    P_ACCOUNT,
-    P_INSTRUMENT,
     POSITION_MASK,
     SIDE_MASK,
     WATCH_PEGS,
@@ -107,7 +105,7 @@ class OrderCommands:
         """Answer CANCEL_ORDER; return whether it was accepted."""
         orders = self.state.orders.words
         positions = self.state.positions.words
-        order: i64 = self._find_open(orders, positions, c, at)
+        order: i64 = self._find_open(orders, c, at)
         if order < 0:
             self.state.refuse(c, at, -order, 0)
             return False
@@ -127,7 +125,7 @@ class OrderCommands:
         positions = self.state.positions.words
         order: i64 = -MALFORMED
         if 0 < price <= MAX_PRICE_TICKS and 0 < lots <= MAX_QUANTITY_LOTS:
-            order = self._find_open(orders, positions, c, at)
+            order = self._find_open(orders, c, at)
         if order < 0:
             self.state.refuse(c, at, -order, 0)
             return False
@@ -138,7 +136,7 @@ class OrderCommands:
             return self.special.replace(c, at, order)
         return self.plain.replace(accounts, positions, orders, order, c, at)
 
-    def _find_open(self, orders: vec[i64], positions: vec[i64], c: vec[i64], at: i64) -> i64:
+    def _find_open(self, orders: vec[i64], c: vec[i64], at: i64) -> i64:
         """Take the open order that a command names in hand, and return it; or -code."""
         header: i64 = c[at + C_HEADER]
         order_id: i64 = c[at + C_ID]
@@ -153,9 +151,9 @@ class OrderCommands:
             return -self.special.why_not_open(c, at)
         owner: i64 = orders[order + O_OWNER]
         position: i64 = owner & POSITION_MASK
-        instrument: i64 = positions[position + P_INSTRUMENT]
+        instrument: i64 = self.state.positions.instrument_of(position)
         if self.state.instruments.words[instrument + I_ID] != header >> 48:
             return -self.special.why_not_open(c, at)
-        account: i64 = positions[position + P_ACCOUNT]
+        account: i64 = self.state.positions.account_of(position)
         self.plain.take(order_id, account, instrument, position, owner & SIDE_MASK, header)
         return order

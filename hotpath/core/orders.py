@@ -20,10 +20,10 @@ from hotpath.core.layout import (
     O_PRICE,
     OLDER_MASK,
     ORDER_SHIFT,
-    P_ACCOUNT,
     P_NEWEST_ORDER,
     P_OPEN_ORDERS,
     POSITION_MASK,
+    ROW_ROOM,
     SIDE_MASK,
     X_ORDER,
 )
@@ -46,7 +46,7 @@ class Orders:
         self.positions: Final = positions
         self.maximum: i64 = max_orders
         self.capacity: i64 = min(max_orders + _SPARE, _FIRST_CAPACITY)
-        self.words: vec[i64] = zeros((self.capacity + 1) << ORDER_SHIFT)
+        self.words: vec[i64] = zeros(_words(self.capacity))
         # by slot: grows with each accepted order; 0: the record is free
         self.ages: vec[i64] = zeros(self.capacity + 1)
         self.count: i64 = 0
@@ -69,7 +69,8 @@ class Orders:
         words = self.words
         order: i64 = self.take_row(words)
         fill_row(words, order, order_id, price, leaves, position | side)
-        chain(words, self.accounts.words, self.positions.words, order, position, side)
+        account: i64 = self.positions.account_of(position)
+        chain(words, self.accounts.words, self.positions.words, order, account, position, side)
         return order
 
     def make_room(self) -> None:
@@ -79,7 +80,7 @@ class Orders:
 
     def _grow(self) -> None:
         self.capacity = next_capacity(self.capacity, self.maximum + _SPARE)
-        self.words = grown(self.words, (self.capacity + 1) << ORDER_SHIFT)
+        self.words = grown(self.words, _words(self.capacity))
         self.ages = grown(self.ages, self.capacity + 1)
 
     def take_row(self, words: vec[i64]) -> i64:
@@ -102,7 +103,8 @@ class Orders:
         """Give up an order that has left its queue, and its cold row."""
         words = self.words
         owner: i64 = words[order + O_OWNER]
-        unchain(words, self.accounts.words, self.positions.words, order, owner)
+        account: i64 = self.positions.account_of(owner & POSITION_MASK)
+        unchain(words, self.accounts.words, self.positions.words, order, account, owner)
         if owner >> COLD_SHIFT != 0:
             self._give_back(owner >> COLD_SHIFT << COLD_ROW_SHIFT)
         self.give_row(words, order)
@@ -167,6 +169,10 @@ class Orders:
         self.cold_free = row
 
 
+def _words(capacity: i64) -> i64:
+    return ((capacity + 1) << ORDER_SHIFT) + ROW_ROOM
+
+
 # Plain orders come and go through these functions too, with the tables as arguments; see book.py.
 
 
@@ -184,6 +190,7 @@ def chain(
     accounts: vec[i64],
     positions: vec[i64],
     order: i64,
+    account: i64,
     position: i64,
     side: i64,
 ) -> None:
@@ -193,11 +200,16 @@ def chain(
     if older != 0:
         words[older + O_CHAIN] = words[older + O_CHAIN] | order << CHAIN_SHIFT
     positions[position + P_NEWEST_ORDER] = order
-    count_open(accounts, positions, position, side, 1)
+    count_open(accounts, positions, account, position, side, 1)
 
 
 def unchain(
-    words: vec[i64], accounts: vec[i64], positions: vec[i64], order: i64, owner: i64
+    words: vec[i64],
+    accounts: vec[i64],
+    positions: vec[i64],
+    order: i64,
+    account: i64,
+    owner: i64,
 ) -> None:
     """Take an order out of its account's orders. `owner` is its O_OWNER."""
     position: i64 = owner & POSITION_MASK
@@ -209,13 +221,18 @@ def unchain(
         words[newer + O_CHAIN] = words[newer + O_CHAIN] >> CHAIN_SHIFT << CHAIN_SHIFT | older
     else:
         positions[position + P_NEWEST_ORDER] = older
-    count_open(accounts, positions, position, owner & SIDE_MASK, -1)
+    count_open(accounts, positions, account, position, owner & SIDE_MASK, -1)
 
 
 def count_open(
-    accounts: vec[i64], positions: vec[i64], position: i64, side: i64, change: i64
+    accounts: vec[i64],
+    positions: vec[i64],
+    account: i64,
+    position: i64,
+    side: i64,
+    change: i64,
 ) -> None:
-    in_account: i64 = positions[position + P_ACCOUNT] + A_OPEN_ORDERS
+    in_account: i64 = account + A_OPEN_ORDERS
     in_position: i64 = position + P_OPEN_ORDERS
     positions[in_position] = positions[in_position] + (change << (side << 5))
     accounts[in_account] = accounts[in_account] + change

@@ -130,7 +130,7 @@ class PlainOrders:
         orders = self.state.orders.words
         order: i64 = self.state.orders.take_row(orders)
         fill_row(orders, order, self.order_id, price, lots, self.position | self.side)
-        chain(orders, accounts, positions, order, self.position, self.side)
+        chain(orders, accounts, positions, order, self.account, self.position, self.side)
         sequence: i64 = self.state.sequence
         self.state.ids.fill(rows, free_row, self.order_id, sequence, order >> ORDER_SHIFT)
         levels = self.state.ladder.levels
@@ -146,7 +146,7 @@ class PlainOrders:
         left: i64 = orders[order + O_LEAVES]
         levels = self.state.ladder.levels
         total: i64 = self._leave(levels, orders, order, self._number(price))
-        unchain(orders, accounts, positions, order, orders[order + O_OWNER])
+        unchain(orders, accounts, positions, order, self.account, orders[order + O_OWNER])
         self.state.orders.give_row(orders, order)
         release(self.state.ids.rows, self.state.ids.mask, self.order_id)
         self._reserve(accounts, positions, -left, -left * price)

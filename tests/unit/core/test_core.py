@@ -14,6 +14,7 @@ from mypy_extensions import i64
 from hotpath.core import codes, validity
 from hotpath.core.engine import Engine
 from hotpath.core.ladder import Ladder
+from hotpath.core.layout import L_HEAD
 from hotpath.core.trees import N_ZERO, Trees
 from shared.domain import records as r
 from shared.domain.order_rules import order_rules
@@ -186,7 +187,7 @@ def test_a_ladder_that_is_centred_anew_keeps_its_levels() -> None:
     prices = (101, 120, 163, 164, 5_000)
     for price in prices:
         at = ladder.at_or_new(3, origin + price, price)
-        ladder.levels[at] = price  # stands for the head of its queue
+        ladder.levels[at + L_HEAD] = price  # stands for the head of its queue
         ladder.mark(3, origin + price, at)
     for lowest in (120, 4_990, 1, 100):
         moved = base - lowest
@@ -194,4 +195,4 @@ def test_a_ladder_that_is_centred_anew_keeps_its_levels() -> None:
         origin = moved
         assert ladder.best[3] == origin + 101
         for price in prices:
-            assert ladder.levels[ladder.at(3, origin + price, price)] == price
+            assert ladder.levels[ladder.at(3, origin + price, price) + L_HEAD] == price
