@@ -94,6 +94,7 @@ INLINED: Final[Mapping[str, Sequence[str]]] = {
         "PlainOrders._reserve",
         "PlainOrders._number",
         "PlainOrders._crosses",
+        "PlainOrders._is_usual",
         "PlainOrders._enter",
         "PlainOrders._leave",
         "PlainOrders._emit",

@@ -149,9 +149,11 @@ class Ladder:
 
     def _set_bit(self, number: i64) -> None:
         word: i64 = number >> 5
-        self.bits[word] = self.bits[word] | (1 << (number & 31))
-        group: i64 = number >> 10
-        self.summary[group] = self.summary[group] | (1 << (word & 31))
+        others: i64 = self.bits[word]
+        self.bits[word] = others | (1 << (number & 31))
+        if others == 0:
+            group: i64 = number >> 10
+            self.summary[group] = self.summary[group] | (1 << (word & 31))
 
     def clear(self, side: i64, number: i64, price: i64) -> None:
         """Note that the level is empty, and find the next best one if it was the best."""

@@ -134,7 +134,9 @@ class PlainOrders:
         sequence: i64 = self.state.sequence
         self.state.ids.fill(rows, free_row, self.order_id, sequence, order >> ORDER_SHIFT)
         levels = self.state.ladder.levels
-        total: i64 = self._enter(levels, orders, order, self._number(price))
+        number: i64 = self._number(price)
+        is_usual: bool = self._is_usual(levels, number)
+        total: i64 = self._enter(levels, orders, order, number, is_usual)
         self._emit(event, price, lots, lots, 0, total)
 
     # --- cancel ----------------------------------------------------------------------------------
@@ -145,7 +147,8 @@ class PlainOrders:
         price: i64 = orders[order + O_PRICE]
         left: i64 = orders[order + O_LEAVES]
         levels = self.state.ladder.levels
-        total: i64 = self._leave(levels, orders, order, self._number(price))
+        number: i64 = self._number(price)
+        total: i64 = self._leave(levels, orders, order, number, self._is_usual(levels, number))
         unchain(orders, accounts, positions, order, self.account, orders[order + O_OWNER])
         self.state.orders.give_row(orders, order)
         release(self.state.ids.rows, self.state.ids.mask, self.order_id)
@@ -168,6 +171,11 @@ class PlainOrders:
         lots: i64 = c[at + C_QUANTITY]
         old_price: i64 = orders[order + O_PRICE]
         old_lots: i64 = orders[order + O_LEAVES]
+        levels = self.state.ladder.levels
+        old_number: i64 = self._number(old_price)
+        number: i64 = self._number(price)
+        # asked before anything is judged, so that both levels come from memory meanwhile
+        is_usual: bool = self._is_usual(levels, old_number) and self._is_usual(levels, number)
         code: i64 = self._check(accounts, positions, price, lots, old_price, old_lots, False)
         if code != ACCEPTED:
             self.state.refuse(c, at, code, 0)
@@ -179,13 +187,23 @@ class PlainOrders:
             total: i64 = book.show_less(self.state, order, old_lots - lots)
             self._emit(ORDER_REPLACED | _PRIORITY_KEPT, price, lots, total, price, total)
         else:
-            self._move(orders, order, old_price, price, lots)
+            old_total: i64 = self._leave(levels, orders, order, old_number, is_usual)
+            self._move(levels, orders, order, number, is_usual, old_price, old_total, price, lots)
         return True
 
-    def _move(self, orders: vec[i64], order: i64, old_price: i64, price: i64, lots: i64) -> None:
-        """Take an order out of the book and let it rest or trade anew."""
-        levels = self.state.ladder.levels
-        old_total: i64 = self._leave(levels, orders, order, self._number(old_price))
+    def _move(
+        self,
+        levels: vec[i64],
+        orders: vec[i64],
+        order: i64,
+        number: i64,
+        is_usual: bool,
+        old_price: i64,
+        old_total: i64,
+        price: i64,
+        lots: i64,
+    ) -> None:
+        """Let an order that has left the book rest or trade at its new terms."""
         orders[order + O_PRICE] = price
         orders[order + O_LEAVES] = lots
         if self._crosses(price):
@@ -193,7 +211,7 @@ class PlainOrders:
             self._trade_replaced(order, price, lots)
             return
         self.state.orders.arrive(orders, order)
-        total: i64 = self._enter(levels, orders, order, self._number(price))
+        total: i64 = self._enter(levels, orders, order, number, is_usual)
         if price == old_price:
             old_total = total
         self._emit(ORDER_REPLACED | _RESTING, price, lots, old_total, old_price, total)
@@ -206,7 +224,9 @@ class PlainOrders:
             orders[order + O_LEAVES] = left
             self.state.orders.arrive(orders, order)
             levels = self.state.ladder.levels
-            total: i64 = self._enter(levels, orders, order, self._number(price))
+            number: i64 = self._number(price)
+            is_usual: bool = self._is_usual(levels, number)
+            total: i64 = self._enter(levels, orders, order, number, is_usual)
             self._emit(ORDER_RESTED, price, left, left, 0, total)
             return
         self.state.close(order)
@@ -276,19 +296,28 @@ class PlainOrders:
         self.matching.match()
         return hand.lots
 
-    def _enter(self, levels: vec[i64], orders: vec[i64], order: i64, number: i64) -> i64:
+    def _is_usual(self, levels: vec[i64], number: i64) -> bool:
+        """Say whether a level on the order's side is in the window and has no dark orders."""
         side: i64 = self.state.instruments.side(self.instrument, self.side)
-        in_window: bool = self.state.ladder.holds(side, number)
-        if in_window and levels[(number << LEVEL_SHIFT) + L_ORDERS] >> DARK_SHIFT == 0:
-            return enter_level(self.state.ladder, levels, orders, order, side, number)
-        return book.enter(self.state, order)
+        if not self.state.ladder.holds(side, number):
+            return False
+        return levels[(number << LEVEL_SHIFT) + L_ORDERS] >> DARK_SHIFT == 0
 
-    def _leave(self, levels: vec[i64], orders: vec[i64], order: i64, number: i64) -> i64:
+    def _enter(
+        self, levels: vec[i64], orders: vec[i64], order: i64, number: i64, is_usual: bool
+    ) -> i64:
+        if not is_usual:
+            return book.enter(self.state, order)
         side: i64 = self.state.instruments.side(self.instrument, self.side)
-        in_window: bool = self.state.ladder.holds(side, number)
-        if in_window and levels[(number << LEVEL_SHIFT) + L_ORDERS] >> DARK_SHIFT == 0:
-            return leave_level(self.state.ladder, levels, orders, order, side, number)
-        return book.leave(self.state, order)
+        return enter_level(self.state.ladder, levels, orders, order, side, number)
+
+    def _leave(
+        self, levels: vec[i64], orders: vec[i64], order: i64, number: i64, is_usual: bool
+    ) -> i64:
+        if not is_usual:
+            return book.leave(self.state, order)
+        side: i64 = self.state.instruments.side(self.instrument, self.side)
+        return leave_level(self.state.ladder, levels, orders, order, side, number)
 
     def _report_rest(self, reason: i64, price: i64, lots: i64) -> None:
         """Tell that what an aggressor left over is cancelled; it was in no level."""
