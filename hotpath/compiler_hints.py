@@ -10,7 +10,11 @@ indexes to be negative. `add_hints` marks, in the C text,
 
 and `words.prefetch`, which Python cannot express, becomes the processor's own instruction.
 
-Hints change how fast the code is, never what it does.
+In hot functions it lets one test stand for all words of a row: that the 32 words from the row's
+offset on are in the table. The test is stricter than the one it replaces, so nothing outside a
+table is ever touched; tables end with ROW_ROOM words, see `layout.py`, so that the last row passes.
+
+Hints change how fast the code is, never what it does for an index that the core may have.
 """
 
 import re
@@ -116,7 +120,7 @@ INLINED: Final[Mapping[str, Sequence[str]]] = {
 _COLD: Final = "__attribute__((cold)) "
 _ALWAYS: Final = "inline __attribute__((always_inline)) "
 _DEFINITION: Final = re.compile(
-    r"^(?:int64_t |char |VecI64 |CPyTagged |PyObject \*|tuple_\w+ )(CPyPy_|CPyDef_)(\w+)\(.*\{$",
+    r"^ *(?:int64_t |char |VecI64 |CPyTagged |PyObject \*|tuple_\w+ )(CPyPy_|CPyDef_)(\w+)\(.*\{$",
     re.MULTILINE,
 )
 _INDEX_TEST: Final = re.compile(
@@ -136,7 +140,7 @@ _ROW_TEST: Final = re.compile(
         (?P<at_end>cpy_r_\w+)\ =\ \(uint64_t\)cpy_r_\w+\ <\ \(uint64_t\)(?P=size);""",
     re.VERBOSE,
 )
-_ROW_WORDS: Final = 32
+ROW_WORDS: Final = 32
 _TABLES: Final = ("orders", "levels", "accounts", "positions", "instruments", "rows", "words")
 _TABLE_FETCHED: Final = re.compile(
     r"(cpy_r_r\d+) = \(\(hotpath___core___(?:orders|accounts|positions|instruments|events)___"
@@ -176,7 +180,7 @@ def add_hints(source: str) -> str:
     if wanted != found:
         raise ValueError(f"no such functions to inline: {sorted(wanted - found)}")
     text = _PREFETCH.sub(r"\1    __builtin_prefetch(\2.items + \3);\n", text)
-        return _INDEX_TEST.sub(r"\1likely(\2)) goto", _test_rows(text))
+    return _INDEX_TEST.sub(r"\1likely(\2)) goto", _test_rows(text))
 
 
 def _test_rows(source: str) -> str:
@@ -188,7 +192,7 @@ def _test_rows_of(function: str) -> str:
     tables = {f"cpy_r_{name}" for name in _TABLES} | set(_TABLE_FETCHED.findall(function))
 
     def test(match: re.Match[str]) -> str:
-        if match["table"] not in tables or int(match["word"]) >= _ROW_WORDS:
+        if match["table"] not in tables or int(match["word"]) >= ROW_WORDS:
             return match[0]
         inside = f"{match['inside']} = row_is_inside({match['row']}, {match['size']});"
         return "\n    ".join(
