@@ -112,7 +112,6 @@ INLINED: Final[Mapping[str, Sequence[str]]] = {
         "LookAhead.pays",
         "LookAhead.expect",
         "LookAhead._find_around",
-        "_prefetch_row",
     ),
     "engine": ("Engine._finish",),
 }

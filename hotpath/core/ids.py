@@ -38,7 +38,7 @@ def _home(key: i64, mask: i64) -> i64:
 
 def home_word(key: i64, mask: i64) -> i64:
     """Return the first word that a search for `key` looks at."""
-    return _home(key, mask) << _ROW_SHIFT
+    return (_home(key, mask) << _ROW_SHIFT) + _KEY
 
 
 def id_digest(key: i64, sequence: i64) -> i64:

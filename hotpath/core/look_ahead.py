@@ -20,14 +20,15 @@ from hotpath.core.layout import (
     L_TAIL,
     LEVEL_SHIFT,
     O_CHAIN,
+    O_ID,
     O_NEXT,
     O_OWNER,
     O_PREVIOUS,
     O_PRICE,
     OLDER_MASK,
     ORDER_SHIFT,
-    P_ACCOUNT,
     P_NEWEST_ORDER,
+    P_TOTAL,
     POSITION_MASK,
     SIDE_MASK,
 )
@@ -98,12 +99,15 @@ class LookAhead:
                 order = slot_in(rows, row) << ORDER_SHIFT
             self.orders[place] = order
             if order != 0:
-                _prefetch_row(orders, order)
+                prefetch(orders, order + O_ID)
             else:
                 account: i64 = self.state.accounts.find(order_id >> 32)
                 instrument: i64 = self.state.instruments.find(self.headers[place] >> 48)
-                self.positions[place] = self.state.positions.find(account, instrument)
-                _prefetch_row(positions, self.positions[place])
+                position: i64 = 0
+                if account != 0 and instrument != 0:
+                    position = self.state.positions.find(account, instrument)
+                self.positions[place] = position
+                prefetch(positions, position + P_TOTAL)
             place += 1
 
     def _find_levels(self) -> None:
@@ -124,8 +128,7 @@ class LookAhead:
             book_side: i64 = self.state.instruments.side(instrument, side)
             if instrument != 0 and self.state.ladder.holds(book_side, number):
                 self.levels[place] = number << LEVEL_SHIFT
-                prefetch(levels, number << LEVEL_SHIFT)
-                prefetch(levels, (number << LEVEL_SHIFT) + (1 << LEVEL_SHIFT) - 1)
+                prefetch(levels, (number << LEVEL_SHIFT) + L_TAIL)
             place += 1
 
     def _find_around(self, place: i64, order: i64, instrument: i64, side: i64) -> None:
@@ -133,11 +136,10 @@ class LookAhead:
         levels = self.state.ladder.levels
         position: i64 = orders[order + O_OWNER] & POSITION_MASK
         self.positions[place] = position
-        _prefetch_row(self.state.positions.words, position)
+        prefetch(self.state.positions.words, position + P_TOTAL)
         price: i64 = orders[order + O_PRICE]
         number: i64 = level_of(self.state.instruments.words, instrument, side, price)
-        prefetch(levels, number << LEVEL_SHIFT)
-        prefetch(levels, (number << LEVEL_SHIFT) + (1 << LEVEL_SHIFT) - 1)
+        prefetch(levels, (number << LEVEL_SHIFT) + L_TAIL)
         prefetch(orders, orders[order + O_PREVIOUS] + O_NEXT)
         prefetch(orders, orders[order + O_NEXT] + O_PREVIOUS)
         if self.headers[place] & 0xFF == CANCEL_ORDER:
@@ -153,16 +155,10 @@ class LookAhead:
         place: i64 = 0
         while place < self.count:
             position: i64 = self.positions[place]
-            account: i64 = positions[position + P_ACCOUNT]
+            account: i64 = self.state.positions.account_of(position)
             prefetch(accounts, account)
             prefetch(accounts, account + A_MAX_POSITION)
             prefetch(orders, levels[self.levels[place] + L_TAIL] + O_NEXT)
             if self.orders[place] == 0:
                 prefetch(orders, positions[position + P_NEWEST_ORDER] + O_CHAIN)
             place += 1
-
-
-def _prefetch_row(words: vec[i64], at: i64) -> None:
-    """Ask for both cache lines over which a row of eight words may lie."""
-    prefetch(words, at)
-    prefetch(words, at + 7)
