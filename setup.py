@@ -70,7 +70,7 @@ def extensions() -> list[object]:
         )
     )
     for module in modules:
-        module.extra_compile_args += INLINING
+        module.extra_compile_args = [*module.extra_compile_args, *INLINING]
         for source in map(Path, module.sources):
             if source.name == f"__native_{build.GROUP_NAME}.c":
                 text = source.read_text(encoding="utf-8")
