@@ -41,6 +41,9 @@ class EngineConfig:
     TRADING_QUEUE           commands that may wait; above it ENGINE_BUSY is the answer
     TRADING_MAX_RATE        orders and replacements that are taken a second; beyond it the answer
                             is ENGINE_BUSY, never to a cancel; 0 (default): no limit
+    TRADING_EXPECTED_IDS    new ids, of orders above all, for which room is made at the start, 32
+                            bytes each; default 0: the table of ids doubles as it fills, and nobody
+                            is answered meanwhile, 2.5 ms at 65,000 ids, 40 ms at a million
     TRADING_UNPUBLISHED     commands that may be durable and not yet in the event stream; above it
                             new orders are refused; 0 (default): no bound
     TRADING_FAULT           name:n, for tests: die at the n-th passage of a fault point
@@ -61,6 +64,7 @@ class EngineConfig:
     segment_bytes: int
     queue_commands: int
     max_orders_per_second: int
+    expected_ids: int
     unpublished_commands: int
     fault: str
 
@@ -89,6 +93,7 @@ class EngineConfig:
             segment_bytes=_integer(values, "TRADING_SEGMENT_BYTES", 64 << 20, 4096, 1 << 32),
             queue_commands=_integer(values, "TRADING_QUEUE", 16_384, 1, 1 << 20),
             max_orders_per_second=_integer(values, "TRADING_MAX_RATE", 0, 0, 100_000_000),
+            expected_ids=_integer(values, "TRADING_EXPECTED_IDS", 0, 0, 1 << 28),
             unpublished_commands=_integer(values, "TRADING_UNPUBLISHED", 0, 0, 1 << 40),
             fault=values.get("TRADING_FAULT", ""),
         )

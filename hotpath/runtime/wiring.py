@@ -25,7 +25,7 @@ from hotpath.runtime.journal.index import JournalIndex
 from hotpath.runtime.journal.keeper import JournalKeeper
 from hotpath.runtime.journal.marks import StateMarks
 from hotpath.runtime.journal.own_snapshot import OwnSnapshot
-from hotpath.runtime.journal.recovery import Known, Recovered, recover
+from hotpath.runtime.journal.recovery import Known, Recovered, make_room, recover
 from hotpath.runtime.journal.seek import find_place
 from hotpath.runtime.journal.status_file import STARTING, StatusFile
 from hotpath.runtime.journal.wake import Waker
@@ -105,6 +105,8 @@ class _Engine:
         self._health.gate = self._gate
         recovered = self._recover(known)
         self._epoch = recovered.tail.epoch + 1
+        if known is None:  # else a standby has made it
+            make_room(recovered.engine, config.expected_ids)
         self._core = CoreHost(recovered.engine)
         self._journal = self._open_journal(recovered)
         self._keeper = JournalKeeper(

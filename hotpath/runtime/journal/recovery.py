@@ -113,6 +113,12 @@ def recover(
     return Recovered(engine, scan.tail, last_time_ns, known.tail.next_sequence - 1, place)
 
 
+def make_room(engine: Engine, ids: int) -> None:
+    """See that the table of ids takes so many more before it grows, which takes its time."""
+    table = engine.state.ids
+    table.expect(table.count + ids)
+
+
 def _place(path: Path, offset: int, record: Record, epoch: int, shard: int) -> Place:
     end = offset + len(record.data)
     sequence, time_ns = record.last_sequence, record.time_ns

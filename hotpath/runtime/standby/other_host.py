@@ -17,7 +17,7 @@ from hotpath.build import CoreBuild
 from hotpath.runtime.config import StandbyConfig
 from hotpath.runtime.health import Document, HealthServer
 from hotpath.runtime.journal.files import JournalFiles
-from hotpath.runtime.journal.recovery import JournalDiverged, Known
+from hotpath.runtime.journal.recovery import JournalDiverged, Known, make_room
 from hotpath.runtime.journal.status_file import STOPPED, StatusFile
 from hotpath.runtime.journal.writer import JournalLock, JournalLocked
 from hotpath.runtime.replication.beats import BeatWatch, decode_beat
@@ -123,6 +123,7 @@ class OtherHostStandby:
         engine = self._config.engine
         try:
             self._replica = Replica(engine.journal, engine.shard, engine.segment_bytes, self._files)
+            make_room(self._replica.engine, engine.expected_ids)
         except (JournalError, OSError) as error:
             self._give_up(error)
             return

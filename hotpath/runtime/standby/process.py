@@ -9,7 +9,7 @@ from hotpath.build import CoreBuild
 from hotpath.runtime.config import StandbyConfig
 from hotpath.runtime.health import Document, HealthServer
 from hotpath.runtime.journal.files import JournalFiles
-from hotpath.runtime.journal.recovery import JournalDiverged
+from hotpath.runtime.journal.recovery import JournalDiverged, make_room
 from hotpath.runtime.journal.status_file import HALTED, OPEN, STARTING, STOPPED, StatusFile
 from hotpath.runtime.journal.writer import JournalLock, JournalLocked
 from hotpath.runtime.standby.hot_state import HotState
@@ -103,6 +103,7 @@ class Standby:
         try:
             shard = self._config.engine.shard
             self._state = HotState(self._journal, shard, status.durable_sequence)
+            make_room(self._state.engine, self._config.engine.expected_ids)
         except (JournalError, OSError) as error:
             self._give_up(error)
             return
