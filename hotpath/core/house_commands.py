@@ -57,6 +57,7 @@ class HouseCommands:
                 code = self.amend.check(kind, c, at)
             else:
                 code = self.administration.check(kind, c, at)
+        state.ids.make_room()
         if code == ACCEPTED and state.ids.is_full():
             code = CAPACITY
         if code != ACCEPTED:

@@ -16,6 +16,7 @@ from hotpath.core.ids import ORDER_ID_BITS, home_word, search, slot_in
 from hotpath.core.instruments import level_of
 from hotpath.core.layout import (
     A_MAX_POSITION,
+    A_TOTAL,
     CHAIN_SHIFT,
     L_TAIL,
     LEVEL_SHIFT,
@@ -156,7 +157,7 @@ class LookAhead:
         while place < self.count:
             position: i64 = self.positions[place]
             account: i64 = self.state.positions.account_of(position)
-            prefetch(accounts, account)
+            prefetch(accounts, account + A_TOTAL)
             prefetch(accounts, account + A_MAX_POSITION)
             prefetch(orders, levels[self.levels[place] + L_TAIL] + O_NEXT)
             if self.orders[place] == 0:

@@ -14,7 +14,6 @@ from hotpath.core.aggressor import Aggressor
 from hotpath.core.codes import (
     CANCEL_TOO_MANY_TRADES,
 )
-from hotpath.core.ids import release
 from hotpath.core.instruments import level_of
 from hotpath.core.ladder import Ladder
 from hotpath.core.layout import (
@@ -121,7 +120,7 @@ class Matching:
                     _leave_first(self.state.ladder, levels, orders, book_side, at, resting)
                 unchain(orders, accounts, positions, resting, account, owner)
                 self.state.orders.give_row(orders, resting)
-                release(self.state.ids.rows, self.state.ids.mask, contra_id)
+                self.state.ids.release(contra_id)
         hand.lots = lots
         if self.state.work_due or self.state.careful:
             _note_span(self.state, instrument, first, price)

@@ -75,8 +75,10 @@ class OrderCommands:
         rows = self.state.ids.rows
         row: i64 = search(rows, self.state.ids.mask, order_id)
         if row >= 0 and order_id > 0:
-            self.state.refuse(c, at, DUPLICATE_ID, self.state.ids.sequence(row))
-            return False
+            if self.state.ids.remembers(row):
+                self.state.refuse(c, at, DUPLICATE_ID, self.state.ids.sequence(row))
+                return False
+            row = search(rows, self.state.ids.mask, order_id)
         accounts = self.state.accounts.words
         if not _is_plain_form(c, at) or not self._is_plain(accounts, c, at):
             return self.special.place(c, at)

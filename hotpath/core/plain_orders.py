@@ -17,7 +17,6 @@ from hotpath.core.codes import (
     CANCEL_NO_LIQUIDITY,
     CANCEL_REQUESTED,
 )
-from hotpath.core.ids import release
 from hotpath.core.instruments import level_of
 from hotpath.core.layout import (
     A_RESERVED,
@@ -151,7 +150,7 @@ class PlainOrders:
         total: i64 = self._leave(levels, orders, order, number, self._is_usual(levels, number))
         unchain(orders, accounts, positions, order, self.account, orders[order + O_OWNER])
         self.state.orders.give_row(orders, order)
-        release(self.state.ids.rows, self.state.ids.mask, self.order_id)
+        self.state.ids.release(self.order_id)
         self._reserve(accounts, positions, -left, -left * price)
         self._emit(ORDER_CANCELLED | CANCEL_REQUESTED << 16, price, left, 0, 0, total)
 

@@ -94,6 +94,7 @@ def _head(state: State, counts: vec[i64]) -> bytes:
 
 def _body(state: State, counts: vec[i64]) -> bytes:
     """Return all rows but those of ids; note in `counts` how many of each kind there are."""
+    state.ids.finish_forgetting()
     out = BytesWriter()
     accounts = _accounts_by_id(state)
     instruments = _instruments_by_id(state)

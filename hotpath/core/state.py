@@ -120,6 +120,7 @@ class State:
     def forget_ids(self, until: i64) -> None:
         """Forget ids of commands up to a sequence, but for those of open orders and of holds; a
         credit move goes with its id."""
+        self.ids.finish_forgetting()
         holds = self.holds
         slot: i64 = 1
         while slot < holds.fresh:

@@ -35,6 +35,7 @@ def run(seed: int, commands: int, check_every: int) -> Outcome:
     outcome = Outcome(seed)
     generator, fast, naive = Generator(seed), Engine(**LIMITS), NaiveEngine(**SETTINGS)
     fast.look_ahead.from_orders = 0  # always, not in large books alone
+    fast.state.ids.rows_a_step = 1
     ledger, exempt, digest = Ledger(), set[int](), _Digest(outcome.digests)
     for number in range(1, commands + 1):
         words = generator.draw()

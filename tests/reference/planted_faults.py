@@ -56,7 +56,7 @@ FAULTS = (
     Fault("throttles", "words[at + 2] >= words[at]", "words[at + 2] > words[at]"),
     Fault("sweeping", "<= sweep.expired_at", "< sweep.expired_at"),
     Fault("prices", ">= reference * bps // BASIS_POINTS", "> reference * bps // BASIS_POINTS"),
-    Fault("ids", "word >> SLOT_BITS > until", "word >> SLOT_BITS >= until"),
+    Fault("ids", "word >> SLOT_BITS > self.until", "word >> SLOT_BITS >= self.until"),
     Fault("trial", "self.traded += lots", "self.traded += leaves"),
     Fault("entering", "would_trade() < least", "would_trade() <= least"),
     Fault("matching", "self.state.instruments.words[instrument + I_HIGH] = price", "pass"),
