@@ -111,6 +111,7 @@ INLINED: Final[Mapping[str, Sequence[str]]] = {
     "look_ahead": (
         "LookAhead.pays",
         "LookAhead.expect",
+        "LookAhead.expect_id",
         "LookAhead._find_around",
     ),
     "engine": ("Engine._finish",),

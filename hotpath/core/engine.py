@@ -57,6 +57,9 @@ from shared.domain.records import (
     WORK_REMAINS,
 )
 
+# An id's row is asked for while the two commands before its own are applied.
+_IDS_AHEAD: Final = 2 * COMMAND_WORDS
+
 
 @final
 class Engine:
@@ -250,6 +253,9 @@ class Engine:
             if at >= looked:
                 looked = self._look_ahead(commands, at, end)
             words: i64 = words_in(commands, at, end)
+            coming: i64 = at + _IDS_AHEAD + C_ID
+            if coming < end:
+                self.look_ahead.expect_id(commands[coming])
             if commands[at + C_HEADER] & 0xFF == BATCH:
                 self.apply_batch(commands, at, at + words)
             else:

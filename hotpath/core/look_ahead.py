@@ -66,6 +66,10 @@ class LookAhead:
         order_id: i64 = read_i64_le(buffer, offset + C_ID * 8)
         self.expect(header, order_id, read_i64_le(buffer, offset + C_PRICE * 8))
 
+    def expect_id(self, word: i64) -> None:
+        """Ask for the row of what may be the id of a command that comes soon."""
+        prefetch(self.state.ids.rows, home_word(word, self.state.ids.mask))
+
     def expect(self, header: i64, order_id: i64, price: i64) -> None:
         """Take one of the next GROUP commands, if it is about an order."""
         count: i64 = self.count
