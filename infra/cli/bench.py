@@ -82,7 +82,7 @@ def restart(commands: int | None, rounds: int | None, as_json: bool, write_doc: 
 
 
 @bench.command()
-@click.option("--rows", help="Some of shm,tcp,tcp64,fsync,sync1,replicated.")
+@click.option("--rows", help="Some of shm,tcp,tcp64 (and shm-realtime, …), fsync,sync1,replicated.")
 @click.option("--rounds", type=int, help="Rounds of each row; medians are reported, all printed.")
 @click.option("--seconds", type=float, help="Length of a round.")
 @click.option("--folder", help="Where the journals are written; without it, a temporary folder.")
