@@ -21,7 +21,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-# Modules of plain orders: compiled for speed.
+# Modules of plain orders, and of the loops that bring them: compiled for speed.
 HOT: Final = (
     "lengths",
     "words",
@@ -41,6 +41,10 @@ HOT: Final = (
     "order_commands",
     "look_ahead",
     "engine",
+    "batch_words",
+    "batch",
+    "commands",
+    "segment_end",
 )
 
 # By module: functions that cost less than a call to them does.
@@ -115,6 +119,7 @@ INLINED: Final[Mapping[str, Sequence[str]]] = {
         "LookAhead._find_around",
     ),
     "engine": ("Engine._finish",),
+    "batch_words": ("BatchWords.load", "BatchWords.stamp", "BatchWords.run"),
 }
 
 _COLD: Final = "__attribute__((cold)) "

@@ -253,7 +253,7 @@ def encode_batch(
     """
     count = len(event_counts)
     counts = Struct(f"<{count}I").pack(*event_counts) + bytes(_padded(4 * count) - 4 * count)
-    tail = b"".join(_TRACE.pack(number, trace) for number, trace in traces)
+    tail = [_TRACE.pack(number, trace) for number, trace in traces]
     body = _RECORD_BODY.pack(
         first_sequence,
         time_ns,
@@ -265,7 +265,7 @@ def encode_batch(
         _HAS_SYNCED,
     )
     synced = synced_bytes.to_bytes(_SYNCED_BYTES, "little")
-    return _seal(body + counts + commands + events + tail + synced)
+    return _seal(b"".join((body, counts, commands, events, *tail, synced)))
 
 
 def encode_epoch(next_sequence: int, time_ns: int, mark: EpochMark) -> bytes:

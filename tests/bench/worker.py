@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import google_crc32c
 from librt.vecs import vec
 from mypy_extensions import i64
 
@@ -20,7 +21,7 @@ from hotpath.runtime.batch import BatchApplier
 from hotpath.runtime.journal.reader import Tail
 from hotpath.runtime.journal.writer import JournalWriter
 from shared.domain import records as r
-from shared.wire.journal import encode_batch
+from shared.wire.journal import EpochMark, encode_epoch
 from tests.bench.workloads import Workload, read
 
 _BATCH = 1024  # commands between two resets of the event buffer
@@ -51,7 +52,7 @@ def measure_core(
 ) -> dict[str, object]:
     """Return nanoseconds per command, a checksum over all events, and open-loop latencies."""
     core = _staged(workload, engine != "core")
-    journal = _Journal(folder, engine, workload) if engine.startswith("core+risk+") else None
+    journal = _Journal(core, folder, engine, workload) if engine.startswith("core+risk+") else None
     commands = vec[i64](workload.words)
     end = workload.measured_from + count * r.COMMAND_WORDS
     step = (_SYNC_BATCH if engine.endswith("+fsync") else _BATCH) * r.COMMAND_WORDS
@@ -60,7 +61,7 @@ def measure_core(
         until = min(at + step, end)
         started = time.perf_counter_ns()
         if journal:
-            journal.apply(core, at, until)
+            journal.apply(at, until)
         else:
             core.apply_many(commands, at, until)
         elapsed += time.perf_counter_ns() - started
@@ -129,25 +130,28 @@ def _checksum(workload: Workload, end: int) -> int:
 
 
 class _Journal:
-    """The runtime's own records and writer: `fsync` syncs every batch, else a write is enough."""
+    """The ring loop's own records and ways to write: `fsync` syncs each batch."""
 
-    def __init__(self, folder: Path, engine: str, workload: Workload) -> None:
+    def __init__(self, core: Engine, folder: Path, engine: str, workload: Workload) -> None:
         durability = "fsync" if engine.endswith("fsync") else "os"
-        tail = Tail(0, 0, 1, 0, 0)
+        first = workload.words[workload.measured_from + r.C_SEQUENCE]
+        tail = Tail(0, 0, first, 0, 0)
         self._writer = JournalWriter(folder, tail, shard=1, epoch=1, durability=durability)
+        # As an engine does before it serves anybody: the segment is there, and its epoch in it.
+        self._writer.prepare_first()
+        self._writer.append(encode_epoch(first, 1, EpochMark(1, 1, core.state_hash())), 0)
+        self._writer.sync()
         self._bytes = workload.words.tobytes()
-        self._sequence = 1
+        self._applier = BatchApplier(core)
 
-    def apply(self, core: Engine, at: int, until: int) -> None:
+    def apply(self, at: int, until: int) -> None:
+        writer, end, made = self._writer, self._writer.end, self._applier.made
         count = (until - at) // r.COMMAND_WORDS
-        applier = BatchApplier(core)
-        applier.replay(self._bytes[at * 8 : until * 8], count)
-        record = encode_batch(
-            self._sequence, 1, applier.event_counts, applier.commands, applier.events
-        )
-        self._writer.append(record, count)
-        self._writer.make_durable()
-        self._sequence += count
+        self._applier.replay(self._bytes, count, at * 8)
+        head, body = made.record(end.synced_offset, [], google_crc32c.value)
+        if writer.waits_for_sync or not end.append(head, body, count):
+            writer.append(head + body, count)
+            writer.make_durable()
 
     def close(self) -> None:
         self._writer.close()

@@ -5,7 +5,7 @@ import random
 import google_crc32c
 
 from hotpath.core.api import Engine
-from hotpath.runtime import faults
+from hotpath.runtime import batch_words, faults
 from hotpath.runtime.rate_limit import UNLIMITED
 from hotpath.runtime.rings import batch as ring_batch
 from hotpath.runtime.rings import loop as ring_loop
@@ -49,7 +49,7 @@ def test_a_record_is_what_encode_batch_gives() -> None:
         batch.rings = [end]
         send(requests, commands, trace)
         batch.take(41, 1_000, UNLIMITED)
-        record = batch.record_bytes(4096, google_crc32c.value)
+        record = b"".join(batch.made.record(4096, batch.traces, google_crc32c.value))
 
         other = Engine()
         counts, stamped = [], b""
@@ -64,7 +64,7 @@ def test_a_record_is_what_encode_batch_gives() -> None:
         traces = [(number, trace) for number in range(len(commands))] if trace else []
         events = other.events_bytes()
         assert record == encode_batch(41, 1_000, counts, stamped, events, traces, 4096)
-        assert batch.command_bytes(0) == stamped[: 8 * r.command_words(stamped[0])]
+        assert batch.made.command_bytes(0) == stamped[: 8 * r.command_words(stamped[0])]
         found = journal.decode_record(record)
         assert found is not None
         assert found.traces() == dict(traces)
@@ -80,7 +80,7 @@ def test_only_so_many_are_admitted_and_cancels_always() -> None:
     cancels: list[Command] = [cancel(n) for n in range(1, 11)]
     send(requests, [*orders, *cancels])
     batch.take(100, 1, 4)
-    assert (batch.admitted, batch.count, batch.entry_count) == (4, 14, 20)
+    assert (batch.admitted, batch.made.count, batch.entry_count) == (4, 14, 20)
 
 
 def cancel(number: int) -> Command:
@@ -90,8 +90,8 @@ def cancel(number: int) -> Command:
 def test_constants_that_compiled_code_repeats_are_those_of_their_owners() -> None:
     assert frames.GatewayCode(ring_batch.NOT_AUTHORISED).name == "NOT_AUTHORISED"
     assert frames.GatewayCode(ring_batch.ENGINE_BUSY).name == "ENGINE_BUSY"
-    assert 8 * ring_batch.HEADER_WORDS == journal.RECORD_HEADER_BYTES
-    assert ring_batch.BATCH_KIND == journal.BATCH
+    assert 8 * batch_words.HEADER_WORDS == journal.RECORD_HEADER_BYTES
+    assert batch_words.BATCH_KIND == journal.BATCH
     for name in ("RECEIVED", "APPLIED", "ACKNOWLEDGED"):
         assert getattr(ring_loop, name) == getattr(faults, name)
 

@@ -127,14 +127,15 @@ def _place(path: Path, offset: int, record: Record, epoch: int, shard: int) -> P
 
 def replay(applier: BatchApplier, record: Record, count: int, place: str) -> None:
     """Apply a record's first `count` commands; raise JournalDiverged unless it gives its events."""
-    applier.replay(record.command_bytes(), count)
+    applier.replay(record.data, count, record.commands_at)
     expected = record.event_bytes()
+    events = applier.events
     if count < record.count:
-        expected = expected[: len(applier.events)]
-    if applier.events == expected:
+        expected = expected[: len(events)]
+    if events == expected:
         return
-    counts = record.event_counts()
-    differing = [i for i in range(count) if counts[i] != applier.event_counts[i]]
+    pairs = zip(record.event_counts(), applier.event_counts, strict=False)
+    differing = [number for number, (noted, given) in enumerate(pairs) if noted != given]
     first = record.first_sequence + (differing[0] if differing else 0)
     raise JournalDiverged(
         f"{place}: replay gives other events than were journaled, from sequence {first} on"

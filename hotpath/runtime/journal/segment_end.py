@@ -19,16 +19,16 @@ class SegmentEnd:
         self.synced_offset: i64 = 0  # of the segment: what lies before is on the disk for certain
         self.is_direct: bool = is_direct  # nothing stands between the writer and the system
 
-    def append(self, record: bytes, commands: i64) -> bool:
+    def append(self, head: bytes, body: bytes, commands: i64) -> bool:
         """Write a record behind the last one; return False if that needs the writer's long way.
 
         Nothing has changed then, but for bytes behind the end.
         """
-        size: i64 = len(record)
+        size: i64 = len(head) + len(body)
         if not self.is_direct or self.offset + size > self.size:
             return False
         try:
-            written: i64 = os.pwrite(self.descriptor, record, self.offset)
+            written: i64 = os.pwritev(self.descriptor, [head, body], self.offset)
         except OSError:
             return False
         if written != size:

@@ -94,8 +94,8 @@ class RingAnswers:
                 at = self._compose_repeat(out, at, batch.repeats[int(number)])
             else:
                 head: i64 = at
-                out[at + 2] = batch.first_sequence + number
-                out[at + 3] = batch.time_ns
+                out[at + 2] = batch.made.first_sequence + number
+                out[at + 3] = batch.made.time_ns
                 at += ANSWER_PREFIX_WORDS
                 shown: i64 = min(size, MAX_ANSWER_EVENT_WORDS)
                 index: i64 = 0

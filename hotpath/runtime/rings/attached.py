@@ -181,7 +181,7 @@ class Rings:
         batch, events = self._batch, self._batch.engine.events_bytes()
         self._repeats.begin_batch()
         for number, start in batch.duplicates:
-            words = memoryview(batch.command_bytes(number)).cast("q")
+            words = memoryview(batch.made.command_bytes(number)).cast("q")
             frame = frames.encode_command(0, words)
             repeat = self._repeats.find(frame, events[start : start + frames.EVENT_BYTES])
             sender = self._sender(number)
@@ -201,8 +201,8 @@ class Rings:
         batch, gateway = self._batch, self._gateway
         events = batch.engine.events_bytes()
         for number, start, end in batch.touching(gateway.members):
-            sequence = batch.first_sequence + number
-            gateway.report(self._sender(number), sequence, batch.time_ns, events[start:end])
+            sequence = batch.made.first_sequence + number
+            gateway.report(self._sender(number), sequence, batch.made.time_ns, events[start:end])
 
     def _sender(self, number: int) -> Session | None:
         for it in self._attached.values():

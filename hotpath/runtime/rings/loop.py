@@ -165,13 +165,14 @@ class RingLoop:
         if self._has_fault:
             self._host.passes(RECEIVED)
         batch.take(first, now, admit)
-        count: i64 = batch.count
+        count: i64 = batch.made.count
         if count > 0:
             if self._has_fault:
                 self._host.passes(APPLIED)
             store.time_ns = now
-            record = batch.record_bytes(self._end.synced_offset, self._checksum)
-            self._store_record(record, first, count)
+            synced: i64 = self._end.synced_offset
+            head, body = batch.made.record(synced, batch.traces, self._checksum)
+            self._store_record(head, body, first, count)
             if len(batch.duplicates) > 0:
                 self._host.before_answers()
         is_broken = self._answers.answer()
@@ -187,15 +188,15 @@ class RingLoop:
         if is_broken:
             self._host.end_broken()
 
-    def _store_record(self, record: bytes, first: i64, count: i64) -> None:
+    def _store_record(self, head: bytes, body: bytes, first: i64, count: i64) -> None:
         """Make a record durable."""
         if self._is_quick:
             started: i64 = perf_counter_ns()
-            if self._end.append(record, count):
+            if self._end.append(head, body, count):
                 self.append_latencies.add(perf_counter_ns() - started, 1)
                 self._advance(first + count - 1)
                 return
-        self._store.store(record, first, count)
+        self._store.store(head + body, first, count)
 
     def _advance(self, sequence: i64) -> None:
         """Say what is durable now; the long way when somebody sleeps until then."""
