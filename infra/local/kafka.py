@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -19,6 +20,8 @@ from shared.streams.kafka_brokers import Brokers
 from shared.streams.kafka_connection import ping
 
 _POM: Final = CHECKOUT / "infra" / "kafka" / "pom.xml"
+_RELEASE: Final = re.compile(r"<artifactId>kafka_2\.13</artifactId>\s*<version>([0-9.]+)<")
+_BEFORE_IT_WAS_NOTED: Final = "4.3.1"
 _MINIMUM_JAVA: Final = 17
 _FETCH_TIMEOUT_S: Final = 600
 _STOP_GRACE_S: Final = 20.0
@@ -92,12 +95,29 @@ class KafkaBroker:
 
     def prepare(self) -> None:
         """Fetch the jars, write the settings, format the storage; what is done is left alone."""
+        self._check_release()
         fetch()
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "log4j2.properties").write_text(_LOG_SETTINGS, encoding="utf-8")
         Path(self._properties()).write_text(self._server_properties(), encoding="utf-8")
-        if not (self.folder / "data" / "meta.properties").exists():
+        if not self._is_formatted():
+            (self.folder / "release").write_text(_release(), encoding="utf-8")
             self._format()
+
+    def _is_formatted(self) -> bool:
+        return (self.folder / "data" / "meta.properties").exists()
+
+    def _check_release(self) -> None:
+        """Raise StackError where a later release made the storage: this one cannot read it."""
+        if not self._is_formatted():
+            return
+        noted = self.folder / "release"
+        made_by = noted.read_text(encoding="utf-8") if noted.exists() else _BEFORE_IT_WAS_NOTED
+        if _numbers(made_by) > _numbers(_release()):
+            raise StackError(
+                f"{self.folder} was made by Kafka {made_by}, and {_release()} cannot read it:"
+                " choose another TRADING_STATE, or `trading reset`"
+            )
 
     def _format(self) -> None:
         shutil.rmtree(self.folder / "data", ignore_errors=True)
@@ -198,6 +218,17 @@ def _fetch_into(folder: Path) -> None:
         if result.returncode != 0:
             raise StackError(f"Maven cannot fetch Kafka:\n{result.stdout}{result.stderr}"[:4_000])
         jars.rename(folder)
+
+
+def _release() -> str:
+    """Return which Kafka the pom names."""
+    found = _RELEASE.search(_POM.read_text(encoding="utf-8"))
+    assert found is not None
+    return found[1]
+
+
+def _numbers(release: str) -> tuple[int, ...]:
+    return tuple(map(int, release.split(".")))
 
 
 def _cache_folder() -> Path:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
-from infra.local import lock, preflight
+from infra.local import kafka, lock, preflight
 from infra.local.errors import SettingsConflict, StackBusy, StackError
 from infra.local.part import base_environment
 from infra.local.process import start_detached, stop
@@ -112,3 +112,16 @@ def test_data_made_on_one_stream_is_not_mixed_with_another(tmp_path: Path) -> No
     other = Settings(tmp_path, base_port=19480, stream="kafka", kafka_bootstrap_servers="x:1")
     with pytest.raises(SettingsConflict, match=r"another stream.*trading reset"):
         LocalStack(other, QUIET).up()
+
+
+@pytest.mark.parametrize("noted", ["", "9.0.1"])
+def test_kafkas_storage_of_a_later_release_is_not_touched(tmp_path: Path, noted: str) -> None:
+    """An earlier release cannot read it; storage without a note is from before there was one."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "meta.properties").write_text("version=1\n")
+    if noted:
+        (tmp_path / "release").write_text(noted)
+    with pytest.raises(StackError, match=f"made by Kafka {noted or '4'}.*trading reset"):
+        kafka.KafkaBroker(tmp_path, 1, 2).prepare()
+    left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert left - {"release"} == {"data/meta.properties"}
