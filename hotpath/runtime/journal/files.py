@@ -70,6 +70,10 @@ class JournalFiles:
                 raise OSError(errno.EIO, "nothing was written")
             written += more
 
+    def begin_sync(self, descriptor: int, start: int, size: int) -> None:
+        """Have the system begin to write bytes to the disk, and do not wait for it."""
+        os.posix_fadvise(descriptor, start, size, os.POSIX_FADV_DONTNEED)
+
     def sync(self, descriptor: int) -> None:
         """Return when what was written to the file is on the disk."""
         os.fdatasync(descriptor)

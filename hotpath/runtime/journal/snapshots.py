@@ -8,6 +8,7 @@ state   as the core gives it
 
 import gc
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,8 +25,8 @@ from hotpath.runtime.journal.snapshot_names import newest_first, snapshot_path
 from shared.wire.journal import MAX_RECORD_BYTES, decode_record
 
 FORMAT_VERSION: Final = 1
-# An engine on the same disk that syncs its journal waits behind no more than this.
-_SYNCED_BYTES: Final = 1 << 20
+# An engine that syncs its journal on the same disk waits behind no more than a few of these.
+_PIECE_BYTES: Final = 1 << 20
 _MAGIC: Final = b"TRDSNAP\x01"
 _HEADER: Final = Struct("<8sIIqqqqIIqqqII")
 
@@ -57,9 +58,16 @@ class Snapshot:
 
 
 def write_snapshot(
-    directory: Path, engine: Engine, place: Place, files: JournalFiles | None = None
+    directory: Path,
+    engine: Engine,
+    place: Place,
+    files: JournalFiles | None = None,
+    pause_s: float = 0.0,
 ) -> Path:
     """Write the state durably and give it its name last; raise OSError.
+
+    It goes to the disk in pieces with pauses between them, and is synced once, at the end: with
+    each sync of a new file the file system commits, and a write to the journal may wait for that.
 
     Raises ValueError when the bytes do not lead back to the same state: nothing is written then.
     """
@@ -74,9 +82,12 @@ def write_snapshot(
     data = _header(engine.state_hash(), place, state) + state
     descriptor = files.create(new, len(data))
     try:
-        for at in range(0, len(data), _SYNCED_BYTES):
-            files.write(descriptor, data[at : at + _SYNCED_BYTES], at)
-            files.sync(descriptor)
+        for at in range(0, len(data), _PIECE_BYTES):
+            files.write(descriptor, data[at : at + _PIECE_BYTES], at)
+            files.begin_sync(descriptor, at, _PIECE_BYTES)
+            if pause_s:
+                time.sleep(pause_s)
+        files.sync(descriptor)
     finally:
         os.close(descriptor)
     files.rename(new, path)
