@@ -23,6 +23,7 @@ from shared.domain.records import (
     COMMAND_WORDS,
     CONTINUE,
     EVENT_WORDS,
+    FIRST_EXTENDED_KIND,
 )
 
 HEADER_WORDS: Final = 5  # of a journal record; shared/wire/journal.py defines it
@@ -68,6 +69,24 @@ class BatchWords:
 
     def load(self, buffer: bytes, at: i64) -> i64:
         """Put the command at byte `at` behind the others; return how many words it has."""
+        to: i64 = self.used
+        header: i64 = read_i64_le(buffer, at)
+        kind: i64 = header & 0xFF
+        is_short: bool = kind < FIRST_EXTENDED_KIND and kind != BATCH
+        if not is_short or to + COMMAND_WORDS + ROW_ROOM > len(self.words):
+            return self._load_any(buffer, at)
+        words = self.words  # word by word: a loop takes 6 ns more
+        words[to] = header
+        words[to + 1] = read_i64_le(buffer, at + 8)
+        words[to + 2] = read_i64_le(buffer, at + 16)
+        words[to + 3] = read_i64_le(buffer, at + 24)
+        words[to + 4] = read_i64_le(buffer, at + 32)
+        words[to + 5] = read_i64_le(buffer, at + 40)
+        words[to + 6] = read_i64_le(buffer, at + 48)
+        words[to + 7] = read_i64_le(buffer, at + 56)
+        return COMMAND_WORDS
+
+    def _load_any(self, buffer: bytes, at: i64) -> i64:
         size: i64 = words_at(buffer, at)
         to: i64 = self.used
         if to + size + ROW_ROOM > len(self.words):
