@@ -33,7 +33,7 @@ and the seed).
 
 - `core`: the compiled core without funds and limits. `core+risk`: all of it.
 - `+journal`: each command is copied, as one that arrives, to where it is applied and journaled, and
-  every 1,024 a record is written. `+fsync`: every 4,096, and synced.
+  every 4,096 a record is written. `+fsync`: and synced.
 - `cpp-bare`, `cpp+risk`: `tests/bench/cpp/baseline.cpp` by hand; with risk its events are compared
   with the core's, word for word, in each run.
 - `exchange-core`: the order book of exchange-core 0.5.3 (Java), which has no risk checks; they are

@@ -25,7 +25,7 @@ from shared.wire.journal import EpochMark, encode_epoch
 from tests.bench.workloads import Workload, read
 
 _BATCH = 1024  # commands between two resets of the event buffer
-_SYNC_BATCH = 4096  # commands of one group commit
+_RECORD_BATCH = 4096  # commands of one record
 _LATENCY_COMMANDS = 50_000
 
 
@@ -55,7 +55,7 @@ def measure_core(
     journal = _Journal(core, folder, engine, workload) if engine.startswith("core+risk+") else None
     commands = vec[i64](workload.words)
     end = workload.measured_from + count * r.COMMAND_WORDS
-    step = (_SYNC_BATCH if engine.endswith("+fsync") else _BATCH) * r.COMMAND_WORDS
+    step = (_RECORD_BATCH if journal else _BATCH) * r.COMMAND_WORDS
     elapsed = 0
     for at in range(workload.measured_from, end, step):
         until = min(at + step, end)
