@@ -242,7 +242,7 @@ class KafkaJournalWriter:
         """Wait until readers see the first batch.
 
         A broker that dies between deciding a transaction and marking it may forget the markers of a
-        partition that is new to it, and hide what follows. One batch that is seen rules that out.
+        partition that is new to it, and hide what follows: better found out before anything waits.
         """
         if not self._seen:
             self._lookup.wait_until_visible({self._partition: self._end})
