@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,6 +36,8 @@ _ACCOUNT: Final = 1
 _NO_WRITER_S: Final = 3.0
 _MOST_S: Final = 60.0
 _LONGEST_PAUSE_S: Final = 0.01
+# Each client's, beyond the ids of the journal made beforehand: a known id is answered from there.
+_FIRST_NUMBERS: Final = count(1 << 24, 1 << 22)
 
 
 def main(words: list[str]) -> int:
@@ -136,7 +139,7 @@ class _Client:
         self._buffer = frames.FrameBuffer(frames.MAX_ANSWER_BYTES)
         self._unsent = bytearray()
         self._step_s = 1 / rate
-        self._number = 1 << 24  # beyond the ids of the journal made beforehand
+        self._number = next(_FIRST_NUMBERS)
         self._socket.setblocking(False)
 
     def run(self, goes_on: Callable[[], bool]) -> list[float]:
