@@ -26,7 +26,7 @@ from shared.wire.journal import MAX_RECORD_BYTES, decode_record
 
 FORMAT_VERSION: Final = 1
 # An engine that syncs its journal on the same disk waits behind no more than a few of these.
-_PIECE_BYTES: Final = 1 << 20
+_PIECE_BYTES: Final = 256 << 10
 _MAGIC: Final = b"TRDSNAP\x01"
 _HEADER: Final = Struct("<8sIIqqqqIIqqqII")
 
