@@ -3,7 +3,7 @@
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
@@ -36,26 +36,25 @@ from tests.support.streams import (
     topic,
     until,
     values,
+    writer,
+    writer_id,
 )
 
-__all__ = ["broker", "kafka_server", "stores", "stream", "stream_redis_server", "topic"]
+__all__ = [
+    "broker",
+    "kafka_server",
+    "stores",
+    "stream",
+    "stream_redis_server",
+    "topic",
+    "writer",
+    "writer_id",
+]
 
 
 T = TypeVar("T")
 
 _OUTAGE_S = 90.0  # Kafka notices slowly that it lost a broker, and ends what was open
-
-
-@pytest.fixture
-def writer_id() -> str:
-    return f"writer-{uuid.uuid4().hex}"
-
-
-@pytest.fixture
-def writer(stream: EventStream, writer_id: str) -> Iterator[StreamWriter]:
-    opened = stream.writer(writer_id, 1)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

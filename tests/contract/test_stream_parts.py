@@ -2,7 +2,6 @@
 
 import threading
 import time
-import uuid
 from collections.abc import Iterator
 
 import pytest
@@ -25,9 +24,20 @@ from tests.support.streams import (
     stream,
     topic,
     values,
+    writer,
+    writer_id,
 )
 
-__all__ = ["broker", "kafka_server", "stores", "stream", "stream_redis_server", "topic"]
+__all__ = [
+    "broker",
+    "kafka_server",
+    "stores",
+    "stream",
+    "stream_redis_server",
+    "topic",
+    "writer",
+    "writer_id",
+]
 
 _OUTAGE_S = 90.0
 _COUNT = 6_000
@@ -35,18 +45,6 @@ _COUNT = 6_000
 
 class Lost(Exception):
     """What makes the parts fails."""
-
-
-@pytest.fixture
-def writer_id() -> str:
-    return f"writer-{uuid.uuid4().hex}"
-
-
-@pytest.fixture
-def writer(stream: EventStream, writer_id: str) -> Iterator[StreamWriter]:
-    opened = stream.writer(writer_id, 1)
-    yield opened
-    opened.close()
 
 
 def parts_of(messages: list[Message]) -> Iterator[list[Message]]:

@@ -21,6 +21,7 @@ from shared.ports.event_stream import (
     Message,
     StoredMessage,
     StreamReader,
+    StreamWriter,
     TopicPartition,
 )
 from shared.streams import open_stream
@@ -73,6 +74,18 @@ def broker(request: pytest.FixtureRequest) -> Broker:
 @pytest.fixture
 def stream(broker: Broker) -> Iterator[EventStream]:
     opened = broker.open()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def writer_id() -> str:
+    return f"writer-{uuid.uuid4().hex}"
+
+
+@pytest.fixture
+def writer(stream: EventStream, writer_id: str) -> Iterator[StreamWriter]:
+    opened = stream.writer(writer_id, 1)
     yield opened
     opened.close()
 
