@@ -74,6 +74,7 @@ class Fenced(StreamError):
 
 _FENCED: Final = (
     KafkaError._FENCED,
+    KafkaError._FATAL,  # so it says from then on; who opens it again finds out why
     KafkaError.INVALID_PRODUCER_EPOCH,
     KafkaError.PRODUCER_FENCED,
 )

@@ -285,4 +285,6 @@ def _produce_run(producer: Producer, partition: TopicPartition, run: list[dict[s
         return
     if producer.produce_batch(partition.topic, run, partition.partition) < len(run):
         errors = [message["_error"] for message in run if "_error" in message]
+        if errors and isinstance(fenced := port_error(errors[0]), Fenced):
+            raise fenced
         raise StreamUnavailable(f"kafka: {len(errors)} messages were not queued: {errors[:1]}")

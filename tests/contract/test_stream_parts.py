@@ -97,14 +97,16 @@ def test_after_parts_that_ended_early_all_of_them_can_be_published(
     expect_each_once(stream, topic, _COUNT)
 
 
+@pytest.mark.parametrize("heard_after_s", [0.0, 0.5])  # of the client, with a part on its way
 def test_a_writer_that_is_fenced_between_two_parts_stores_no_more(
-    stream: EventStream, topic: str, writer: StreamWriter, writer_id: str
+    stream: EventStream, topic: str, writer: StreamWriter, writer_id: str, heard_after_s: float
 ) -> None:
     messages = numbered(topic, range(_COUNT))
 
     def overtaken() -> Iterator[list[Message]]:
         yield messages[:1_000]
         successors.append(stream.writer(writer_id, 2))
+        time.sleep(heard_after_s)
         yield messages[1_000:]
 
     successors: list[StreamWriter] = []
